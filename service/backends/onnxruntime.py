@@ -1,0 +1,109 @@
+"""ONNX Runtime on CUDA or the CPU. It would fall back to the CPU silently; this module never does."""
+
+import ctypes
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from service.errors import InferenceFailed, PackageError, ProviderUnavailable
+from service.imaging.geometry import U8
+from service.manifest import INPUT_NAME, OUTPUT_NAME, Package, PrecisionName
+
+_PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+
+
+class OnnxRuntimeBackend:
+    """One ONNX file of a package in one session.
+
+    Raises ProviderUnavailable when the provider asked for does not run here, PackageError when the file does not keep
+    the contract: `frames` uint8 [N, h, w, 3] in, `probabilities` uint8 [N, C, h, w] out.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(
+        self, package: Package, *, provider: str, precision: PrecisionName, threads: int, max_batch: int = 1
+    ) -> None:
+        self.provider = provider
+        self.precision: str = precision
+        self.max_batch = max_batch if provider == "cuda" else 1
+        self._label = package.label
+        self._session = _open(package.model_path(precision), provider, threads, package.label)
+        _check_contract(self._session, package)
+
+    def run(self, frames: U8) -> U8:
+        """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w]; raises InferenceFailed."""
+        try:
+            (probabilities,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: np.ascontiguousarray(frames)})
+        except Exception as error:
+            raise InferenceFailed(f"{self._label} failed on a batch of {len(frames)} frames") from error
+        return np.asarray(probabilities, np.uint8)
+
+
+def cuda_device_count() -> int:
+    """GPUs that the NVIDIA driver shows to this process; 0 without a driver."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def choose_provider(asked: str) -> str:
+    """`auto` -> `cuda` when this build and this machine have it, else `cpu`; a named one is returned as it is."""
+    if asked != "auto":
+        return asked
+    return "cuda" if _PROVIDERS["cuda"] in ort.get_available_providers() and cuda_device_count() else "cpu"
+
+
+def choose_precision(package: Package, provider: str, asked: str) -> PrecisionName:
+    """`auto` -> FP16 on CUDA when the package has it, else FP32; a named one must be in the package."""
+    files = package.manifest.files
+    if asked == "auto":
+        return "fp16" if provider == "cuda" and "fp16" in files else "fp32"
+    for precision in files:
+        if precision == asked:
+            return precision
+    raise PackageError(f"{package.label} has no {asked} file; it has {', '.join(sorted(files))} (ENDOMASK_PRECISION)")
+
+
+def _open(path: Path, provider: str, threads: int, label: str) -> ort.InferenceSession:
+    wanted = _PROVIDERS[provider]
+    if wanted not in ort.get_available_providers() or (provider == "cuda" and not cuda_device_count()):
+        raise ProviderUnavailable(
+            f"provider {provider} was asked for and is not there: this onnxruntime has "
+            f"{', '.join(ort.get_available_providers())} and {cuda_device_count()} GPUs are visible (ENDOMASK_PROVIDER)"
+        )
+    if provider == "cuda" and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(path, options, providers=[wanted])
+    except Exception as error:
+        raise PackageError(f"{label}: onnxruntime can't load {path.name}: {error}") from error
+    if (active := session.get_providers()[0]) != wanted:
+        raise ProviderUnavailable(f"provider {provider} was asked for, onnxruntime fell back to {active}")
+    return session
+
+
+def _check_contract(session: ort.InferenceSession, package: Package) -> None:
+    manifest = package.manifest
+    inputs = [(node.name, node.type, node.shape[1:]) for node in session.get_inputs()]
+    outputs = [(node.name, node.type, node.shape[1:]) for node in session.get_outputs()]
+    height, width = manifest.input.height, manifest.input.width
+    if inputs != [(INPUT_NAME, "tensor(uint8)", [height, width, 3])]:
+        raise PackageError(f"{package.label}: the input is {inputs}, not {INPUT_NAME} uint8 [N, {height}, {width}, 3]")
+    planes = manifest.channels
+    if outputs != [(OUTPUT_NAME, "tensor(uint8)", [planes, height, width])]:
+        wanted = f"{OUTPUT_NAME} uint8 [N, {planes}, {height}, {width}]"
+        raise PackageError(f"{package.label}: the output is {outputs}, not {wanted}")
+    found = session.get_modelmeta().custom_metadata_map.get("contract_sha256")
+    if found != manifest.contract_sha256():
+        raise PackageError(f"{package.label}: the ONNX file belongs to another manifest (contract_sha256 {found})")

@@ -1,0 +1,92 @@
+"""Between a frame's pixels and the model's input, and back from its probabilities to the frame.
+
+The same code serves training, evaluation and the service, so what was measured is what runs.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+U8 = npt.NDArray[np.uint8]
+Resize = Literal["stretch", "letterbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """How a model wants its frames: size in pixels, and whether the aspect ratio is kept."""
+
+    height: int
+    width: int
+    resize: Resize = "stretch"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The part of the model's input that the frame covers, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def content_box(spec: InputSpec, frame_height: int, frame_width: int) -> Box:
+    """Where a frame lies inside the model's input: all of it when stretched, centred when letterboxed."""
+    if spec.resize == "stretch":
+        return Box(0, 0, spec.height, spec.width)
+    scale = min(spec.height / frame_height, spec.width / frame_width)
+    height = min(spec.height, max(1, round(frame_height * scale)))
+    width = min(spec.width, max(1, round(frame_width * scale)))
+    return Box((spec.height - height) // 2, (spec.width - width) // 2, height, width)
+
+
+def prepare(rgb: U8, spec: InputSpec) -> U8:
+    """RGB uint8 [H, W, 3] -> model input uint8 [h, w, 3], area-averaged when shrinking, black bars when letterboxed."""
+    box = content_box(spec, rgb.shape[0], rgb.shape[1])
+    content = _resize(rgb, box.height, box.width)
+    if spec.resize == "stretch":
+        return content
+    canvas = np.zeros((spec.height, spec.width, 3), np.uint8)
+    canvas[box.top : box.top + box.height, box.left : box.left + box.width] = content
+    return canvas
+
+
+def restore(probabilities: U8, spec: InputSpec, frame_height: int, frame_width: int) -> U8:
+    """Probabilities uint8 [C, h, w] of the model -> uint8 [C, H, W] at the frame's size, interpolated linearly."""
+    box = content_box(spec, frame_height, frame_width)
+    planes = probabilities[:, box.top : box.top + box.height, box.left : box.left + box.width]
+    restored = np.empty((planes.shape[0], frame_height, frame_width), np.uint8)
+    for source, target in zip(planes, restored, strict=True):
+        size = (frame_width, frame_height)
+        cv2.resize(np.ascontiguousarray(source), size, dst=target, interpolation=cv2.INTER_LINEAR)
+    return restored
+
+
+def decide(probabilities: U8, threshold: float) -> U8:
+    """Probabilities uint8 [C, H, W] -> class ids uint8 [H, W].
+
+    C = 1: 1 where the foreground's probability reaches `threshold` (0..1), else 0. C > 1: the most probable class, or 0
+    (background) where even that one stays below `threshold`.
+    """
+    level = threshold_level(threshold)
+    if probabilities.shape[0] == 1:
+        return np.asarray(cv2.threshold(probabilities[0], level - 1, 1, cv2.THRESH_BINARY)[1], np.uint8)
+    labels: U8 = probabilities.argmax(axis=0).astype(np.uint8)
+    labels[probabilities.max(axis=0) < level] = 0
+    return labels
+
+
+def threshold_level(threshold: float) -> int:
+    """Threshold 0..1 -> the smallest uint8 probability that reaches it, at least 1 so that 0 is never foreground."""
+    return max(1, int(np.ceil(threshold * 255 - 1e-6)))
+
+
+def _resize(rgb: U8, height: int, width: int) -> U8:
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    shrinks = height * width < rgb.shape[0] * rgb.shape[1]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(rgb, (width, height), interpolation=interpolation), np.uint8)

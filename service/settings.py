@@ -1,0 +1,69 @@
+"""Settings, read from the environment (prefix `ENDOMASK_`) once, at start. docs/settings.md names every one."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Provider = Literal["auto", "cuda", "cpu"]
+Precision = Literal["auto", "fp32", "fp16", "int8"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="ENDOMASK_", frozen=True, extra="ignore", use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    # Server
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    log_level: LogLevel = "info"
+    """Least severe log line that is written."""
+    shutdown_grace_seconds: float = Field(default=20.0, gt=0)
+    """How long running requests and the video segment at work may finish after Ctrl-C or SIGTERM."""
+
+    # Models
+    models_dir: Path = Path("models")
+    """Folder of model packages, `<name>/<version>/`."""
+    default_model: str = "instruments"
+    """Model that answers when a request names none."""
+    provider: Provider = "auto"
+    """Provider: `auto` takes CUDA when it works, else the CPU; a named one that is missing stops the start."""
+    precision: Precision = "auto"
+    """Precision of the model file. `auto` takes FP16 on CUDA where the package has it, else FP32."""
+    threads: int = Field(default=0, ge=0, le=256)
+    """CPU threads that one inference uses; 0 takes the cores that the cgroup and the affinity allow."""
+
+    # Frames
+    max_frame_megabytes: float = Field(default=25.0, gt=0)
+    """Largest encoded frame; refused while it is being read."""
+    max_frame_megapixels: float = Field(default=50.0, gt=0)
+    """Largest frame in pixels; refused from its header, before a pixel is decoded."""
+    max_frames_per_request: int = Field(default=64, ge=1)
+    """Most `file` parts in one multipart request."""
+    max_queued_frames: int = Field(default=64, ge=1)
+    """Frames that may wait for the device per model; the next one is answered 503 at once."""
+    max_batch_frames: int = Field(default=8, ge=1)
+    """Largest batch on a GPU. On a CPU frames run one by one."""
+    batch_wait_ms: float = Field(default=2.0, ge=0)
+    """How long a GPU batch may wait for company when others are under way."""
+
+    # Videos
+    data_dir: Path = Path("data")
+    """Folder of uploads, results and the job database."""
+    workers: int = Field(default=1, ge=0, le=64)
+    """Video worker processes that `serve` starts beside the server."""
+    database_url: str | None = None
+    """Job database; SQLite inside the data folder when unset, `postgresql://...` otherwise."""
+    max_upload_gigabytes: float = Field(default=50.0, gt=0)
+    """Largest video upload."""
+    min_free_disk_gigabytes: float = Field(default=1.0, ge=0)
+    """Uploads and jobs stop with 507 when less than this would be left on the data folder's disk."""
+    segment_seconds: float = Field(default=10.0, gt=0)
+    """Length of a video segment, the unit of progress that survives a killed process."""
+    overlay_opacity: float = Field(default=0.45, ge=0, le=1)
+    """How strongly class colours cover the picture in overlays."""
