@@ -1,0 +1,1 @@
+"""What makes models: data sets in, model packages out. The service never imports this package."""

@@ -1,0 +1,63 @@
+"""What a checkpoint carries beside the weights, and how a net is rebuilt from it alone."""
+
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.config import Preset
+from training.errors import TrainingError
+from training.nets import SegmentationNet, build_net
+
+KEY = "endomask"
+_AVERAGED = "averaged.module."
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Averaged weights in evaluation mode, with what made them."""
+
+    net: SegmentationNet
+    preset: Preset
+    epochs: int
+    code_version: str
+
+
+def describe(preset: Preset) -> dict[str, Any]:
+    """Stored in every checkpoint under `KEY`; only plain types, so that it loads without running code."""
+    return {"preset": preset.model_dump(mode="json"), "code_version": code_version()}
+
+
+def code_version() -> str:
+    """Commit of this checkout (`-dirty` when tracked files differ), else the version of the installed package."""
+    here = Path(__file__).parent
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return _installed_version()
+    return done.stdout.strip()
+
+
+def load_trained(path: Path) -> Trained:
+    """Raises TrainingError when `path` is no checkpoint of this project."""
+    if not path.is_file():
+        raise TrainingError(f"checkpoint {path} is missing")
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    if KEY not in checkpoint:
+        raise TrainingError(f"{path} was not written by `training train`")
+    preset = Preset.model_validate(checkpoint[KEY]["preset"])
+    net = build_net(preset.net, preset.channels, pretrained=None)
+    weights = checkpoint["state_dict"]
+    net.load_state_dict({k.removeprefix(_AVERAGED): v for k, v in weights.items() if k.startswith(_AVERAGED)})
+    return Trained(net.eval(), preset, int(checkpoint["epoch"]) + 1, checkpoint[KEY]["code_version"])
+
+
+def _installed_version() -> str:
+    try:
+        return version("endomask")
+    except PackageNotFoundError:
+        return "unknown"

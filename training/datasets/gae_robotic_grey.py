@@ -1,0 +1,47 @@
+"""Grey robotic frames of 470x320 with tool masks: `<group>/images/Grayscale Image N.jpg`, `<group>/masks/Mask N.png`.
+
+Four folders of few scenes, neighbours alike: each folder is one group, and none is more than a hint of new scenes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from training.datasets.base import ClassInfo, SourceDataset, SourceFrame, find_one, read_grey
+from training.errors import DatasetError
+
+GROUPS = ["Alpha_training", "Beta_training", "Beta_validation", "Testing"]
+CLASSES = [
+    ClassInfo(id=0, name="background", colour=(0, 0, 0)),
+    ClassInfo(id=1, name="instrument", colour=(64, 160, 255)),
+]
+
+
+def read(source: Path) -> SourceDataset:
+    """All frames; no split of its own."""
+    return SourceDataset(
+        name="gae-robotic-grey",
+        source="grey robotic frames, every fourth pair",
+        licence="research use; cite the authors",
+        split_unit="folder",
+        classes=CLASSES,
+        splits={},
+        frames=_frames(source),
+    )
+
+
+def _frames(source: Path) -> Iterator[SourceFrame]:
+    for group in GROUPS:
+        images = sorted((source / group / "images").glob("Grayscale Image *.jpg"), key=_number)
+        if not images:
+            raise DatasetError(f"{source / group / 'images'} holds no 'Grayscale Image N.jpg'")
+        for image in images:
+            grey = read_grey(find_one([source / group / "masks" / f"Mask {_number(image)}.png"]))
+            mask = cv2.threshold(grey, 127, 1, cv2.THRESH_BINARY)[1]
+            yield SourceFrame(f"{group}_{_number(image):04d}", group, image, np.asarray(mask, dtype=np.uint8))
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.rsplit(" ", 1)[1])
