@@ -42,7 +42,7 @@ def build_augmentation(spec: AugmentSpec, height: int, width: int) -> v2.Transfo
 class _ImageOnly(v2.Transform):
     """Changes pixels of images and leaves masks as they are."""
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:  # noqa: ANN401 - torchvision's signature
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if not isinstance(inpt, tv_tensors.Image):
             return inpt
         changed = self.change(inpt.as_subclass(Tensor).float())
@@ -100,7 +100,7 @@ class CircularView(v2.Transform):
         xs = torch.arange(width).view(1, -1) - x
         return {"inside": (ys * ys + xs * xs) <= radius * radius}
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:  # noqa: ANN401 - torchvision's signature
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         return tv_tensors.wrap(inpt.as_subclass(Tensor) * params["inside"], like=inpt)
 
 

@@ -32,14 +32,14 @@ def describe(preset: Preset) -> dict[str, Any]:
 
 
 def code_version() -> str:
-    """Commit of this checkout (`-dirty` when tracked files differ), else the version of the installed package."""
-    here = Path(__file__).parent
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    """Commit of this checkout (`-dirty` when what training runs differs from it), else the installed package's version."""
+    root = Path(__file__).parent.parent
     try:
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=True)
+        commit = _git(root, "rev-parse", "--short=12", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "training", "service/imaging")
     except (OSError, subprocess.CalledProcessError):
         return _installed_version()
-    return done.stdout.strip()
+    return f"{commit}-dirty" if changed else commit
 
 
 def load_trained(path: Path) -> Trained:
@@ -54,6 +54,11 @@ def load_trained(path: Path) -> Trained:
     weights = checkpoint["state_dict"]
     net.load_state_dict({k.removeprefix(_AVERAGED): v for k, v in weights.items() if k.startswith(_AVERAGED)})
     return Trained(net.eval(), preset, int(checkpoint["epoch"]) + 1, checkpoint[KEY]["code_version"])
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def _installed_version() -> str:

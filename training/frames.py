@@ -116,7 +116,9 @@ def merge_table(dataset: Dataset, preset: Preset) -> NDArray[np.uint8]:
     for entry in dataset.index.classes:
         name = preset.merge.get(entry.name, entry.name)
         if name not in ids:
-            raise PresetError(f"{dataset.index.name} has the class {entry.name!r}; preset {preset.name} has {list(ids)}")
+            raise PresetError(
+                f"{dataset.index.name} has the class {entry.name!r}; preset {preset.name} has {list(ids)}"
+            )
         table[entry.id] = ids[name]
     return table
 

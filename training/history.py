@@ -52,7 +52,11 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     """Losses on the left axis, validation Dice on the right."""
     figure, left = plt.subplots(figsize=(8, 4.5), layout="constrained")
     right = left.twinx()
-    for name, axis, colour in (("train_loss", left, "tab:blue"), ("val_loss", left, "tab:cyan"), ("val_dice", right, "tab:orange")):
+    for name, axis, colour in (
+        ("train_loss", left, "tab:blue"),
+        ("val_loss", left, "tab:cyan"),
+        ("val_dice", right, "tab:orange"),
+    ):
         points = [(int(row["epoch"]) + 1, float(row[name])) for row in rows if row.get(name) not in (None, "")]
         axis.plot([x for x, _ in points], [y for _, y in points], color=colour, label=name, marker=".")
     left.set(xlabel="epoch", ylabel="loss")

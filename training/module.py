@@ -32,7 +32,7 @@ class SegmentationModule(lt.LightningModule):
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(images))
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 - Lightning's
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.averaged.update_parameters(self.net)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -46,7 +46,7 @@ class SegmentationModule(lt.LightningModule):
         self.log("val_dice", torch.cat(self._frame_dice).mean(), prog_bar=True)
         self._frame_dice.clear()
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's
+    def configure_optimizers(self) -> Any:
         preset = self.preset
         encoder = list(self.net.body.get_submodule("encoder").parameters())
         known = {id(parameter) for parameter in encoder}

@@ -75,7 +75,7 @@ def choose_precision(accelerator: str) -> str:
     return "bf16-mixed" if fast else "32-true"
 
 
-def _loader(frames: Any, preset: Preset, options: RunOptions, *, shuffle: bool) -> DataLoader[Any]:  # noqa: ANN401
+def _loader(frames: Any, preset: Preset, options: RunOptions, *, shuffle: bool) -> DataLoader[Any]:
     return DataLoader(
         frames,
         batch_size=preset.batch_size,
@@ -87,7 +87,9 @@ def _loader(frames: Any, preset: Preset, options: RunOptions, *, shuffle: bool) 
 
 
 def _trainer(preset: Preset, options: RunOptions, *, watched: bool) -> lt.Trainer:
-    checkpoints = [ModelCheckpoint(options.folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)]
+    checkpoints = [
+        ModelCheckpoint(options.folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+    ]
     if watched:
         best = ModelCheckpoint(
             options.folder,

@@ -1,8 +1,8 @@
 """The canonical data set on disk, which every reader writes and everything else reads.
 
-    <root>/dataset.json     name, licence, source, classes, split unit, samples, splits
-    <root>/images/<id>.*    the frame as it was published (JPEG bytes are copied, never encoded twice)
-    <root>/masks/<id>.png   index PNG, one byte a pixel: the value is the class id
+<root>/dataset.json     name, licence, source, classes, split unit, samples, splits
+<root>/images/<id>.*    the frame as it was published (JPEG bytes are copied, never encoded twice)
+<root>/masks/<id>.png   index PNG, one byte a pixel: the value is the class id
 """
 
 import shutil

@@ -1,6 +1,6 @@
 """EndoVis 2015 rigid: 160 in-vivo laparoscopic frames of four operations.
 
-    images/OPn/img_NN_raw.png|jpg   masks/OPn/img_NN_class.png (0, 70 tip, 160 shaft)   masks/OPn/img_NN_instrument.png
+images/OPn/img_NN_raw.png|jpg   masks/OPn/img_NN_class.png (0, 70 tip, 160 shaft)   masks/OPn/img_NN_instrument.png
 """
 
 from collections.abc import Iterator
@@ -46,5 +46,7 @@ def _class_mask(path: Path) -> NDArray[np.uint8]:
     grey = read_grey(path)
     odd = set(np.flatnonzero(np.bincount(grey.ravel(), minlength=256)).tolist()) - {0, TIP_GREY, SHAFT_GREY}
     if odd:
-        raise DatasetError(f"{path} holds the greys {sorted(odd)[:5]}; expected 0, {TIP_GREY} (tip), {SHAFT_GREY} (shaft)")
+        raise DatasetError(
+            f"{path} holds the greys {sorted(odd)[:5]}; expected 0, {TIP_GREY} (tip), {SHAFT_GREY} (shaft)"
+        )
     return snap(grey)

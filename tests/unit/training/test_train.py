@@ -12,15 +12,15 @@ from training.history import read_history
 from training.train import RunOptions, train
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*does not have many workers.*", "ignore:.*`weights_only` was not set.*", "ignore:.*isinstance.treespec.*",
+    "ignore:.*does not have many workers.*",
+    "ignore:.*`weights_only` was not set.*",
+    "ignore:.*isinstance.treespec.*",
     "ignore:Checkpoint directory .* exists and is not empty",
 )
 
 
 def _options(datasets: Path, folder: Path, *, resume: bool = False) -> RunOptions:
-    return RunOptions(
-        datasets, folder, encoder_weights=None, resume=resume, workers=0, threads=2, accelerator="cpu"
-    )
+    return RunOptions(datasets, folder, encoder_weights=None, resume=resume, workers=0, threads=2, accelerator="cpu")
 
 
 def test_a_run_leaves_a_checkpoint_that_rebuilds_the_net_by_itself(

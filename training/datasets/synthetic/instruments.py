@@ -1,13 +1,16 @@
 """One instrument in the scene: where it is at a time, and its pixels there."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
 
+from training.datasets.synthetic.look import Look, choose_look
 from training.datasets.synthetic.motion import Wander, ease
-from training.datasets.synthetic.noise import Bytes, Floats
-from training.datasets.synthetic.shapes import Look, choose_look, draw_tip
+from training.datasets.synthetic.noise import Bytes, Floats, Matrix
+from training.datasets.synthetic.pixels import as_bytes, blurred, over
+from training.datasets.synthetic.tips import draw_tip
 
 SHAFT, TIP = 1, 2
 
@@ -37,14 +40,16 @@ class Instrument:
     soft_px: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, height: int, width: int, bearing: float, stays_s: tuple[float, float]) -> "Instrument":
+    def draw(
+        cls, rng: np.random.Generator, height: int, width: int, bearing: float, stays_s: tuple[float, float]
+    ) -> Self:
         """An instrument that comes from direction `bearing` (radians, 0 = right, clockwise) and stays that long."""
         centre = np.array((width, height), np.float32) / 2
         towards = np.array((np.cos(bearing), np.sin(bearing)), np.float32)
         pivot = centre + towards * np.float32(0.85 * np.hypot(height, width) * rng.uniform(0.9, 1.2))
-        diameter = height * float(np.exp(rng.uniform(np.log(0.05), np.log(0.2))))
+        diameter = height * float(np.exp(rng.uniform(np.log(0.05), np.log(0.22))))
         aim = centre + towards * rng.uniform(-0.05, 0.4) * min(height, width) + rng.normal(0, 0.1, 2) * (width, height)
-        length = 2.0 * np.hypot(height, width) / diameter
+        length = 1.3 * np.hypot(height, width) / diameter
         return cls(
             look=choose_look(rng, max(diameter, 6.0), float(length)),
             pivot=pivot,
@@ -66,6 +71,12 @@ class Instrument:
         away = (self.pivot - target) / np.linalg.norm(self.pivot - target)
         return np.asarray(target + away * np.float32((1.0 - inside) * self.retreat_px), dtype=np.float32)
 
+    def tip(self, time_s: float) -> Floats:
+        """The middle of the tip, (x, y) in pixels."""
+        joint = self.joint(time_s)
+        towards = (joint - self.pivot) / np.linalg.norm(joint - self.pivot)
+        return np.asarray(joint + towards * np.float32(self.look.reach / 2 * self.look.scale), dtype=np.float32)
+
     def render(self, time_s: float, height: int, width: int, exposure_s: float) -> Layer:
         """Its pixels on a frame of height x width, blurred by its way during the exposure."""
         joint = self.joint(time_s)
@@ -78,22 +89,24 @@ class Instrument:
         angle += self.wrist.at(time_s) if self.look.kind == "wristed" else 0.0
         tip = cv2.warpAffine(tip_sprite.pixels, _place(tip_sprite.origin, joint, angle), size, flags=cv2.INTER_LINEAR)
         travel = (self.joint(time_s + exposure_s) - joint) if exposure_s > 0 else np.zeros(2, np.float32)
-        shaft, tip = (_soften(layer, self.soft_px, travel) for layer in (shaft, tip))
-        return Layer(_over(tip, shaft), tip[..., 3])
+        shaft, tip = (_soften(as_bytes(layer), self.soft_px, travel) for layer in (shaft, tip))
+        return Layer(over(tip, shaft), tip[..., 3])
 
-    def _shaft_map(self, joint: Floats, towards: Floats) -> np.ndarray:
+    def _shaft_map(self, joint: Floats, towards: Floats) -> Matrix:
         """Homography of the shaft's sprite to the frame: narrow at the joint, wider by `taper` at the pivot's end."""
         length, half = self.look.shaft_length * self.look.scale, self.look.scale / 2
         normal = np.array((-towards[1], towards[0]), np.float32)
         far = joint - towards * np.float32(length)
-        near_half = half * (1 + (self.taper - 1) * 2.0)
-        corners = np.stack([far - normal * near_half, joint - normal * half, joint + normal * half, far + normal * near_half])
+        near_half = half * (1 + (self.taper - 1) * 1.5)
+        corners = np.stack(
+            [far - normal * near_half, joint - normal * half, joint + normal * half, far + normal * near_half]
+        )
         rows, columns = self.look.shaft.shape[:2]
         sprite = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows)], np.float32) - np.float32(0.5)
         return np.asarray(cv2.getPerspectiveTransform(sprite, corners.astype(np.float32)))
 
 
-def _place(origin: tuple[float, float], joint: Floats, angle: float) -> np.ndarray:
+def _place(origin: tuple[float, float], joint: Floats, angle: float) -> Matrix:
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.array([[cosine, -sine], [sine, cosine]])
     return np.hstack([turn, (joint - turn @ np.asarray(origin))[:, None]])
@@ -101,7 +114,7 @@ def _place(origin: tuple[float, float], joint: Floats, angle: float) -> np.ndarr
 
 def _soften(layer: Bytes, soft_px: float, travel: Floats) -> Bytes:
     """Lens softness, and the smear of a motion over `travel` pixels."""
-    soft: Bytes = cv2.GaussianBlur(layer, (0, 0), soft_px)
+    soft = blurred(layer, soft_px)
     distance = float(np.linalg.norm(travel))
     if distance < 1.5:
         return soft
@@ -109,12 +122,4 @@ def _soften(layer: Bytes, soft_px: float, travel: Floats) -> Bytes:
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.uint8)
     step = np.round(travel / distance * reach).astype(int)
     cv2.line(kernel, (reach - step[0], reach - step[1]), (reach + step[0], reach + step[1]), 255, 1, cv2.LINE_AA)
-    smeared: Bytes = cv2.filter2D(soft, -1, kernel.astype(np.float32) / kernel.sum())
-    return smeared
-
-
-def _over(front: Bytes, back: Bytes) -> Bytes:
-    """Premultiplied `front` over premultiplied `back`."""
-    keep = cv2.merge([255 - front[..., 3]] * 4)
-    blended: Bytes = cv2.add(front, cv2.multiply(back, keep, scale=1 / 255))
-    return blended
+    return as_bytes(cv2.filter2D(soft, -1, kernel.astype(np.float32) / kernel.sum()))

@@ -1,6 +1,7 @@
 """Smooth functions of time: what moves, moves without a jump, and any moment can be asked for alone."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -15,7 +16,7 @@ class Wander:
     phases: tuple[float, ...]
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, centre: float, reach: float, rate_hz: float) -> "Wander":
+    def draw(cls, rng: np.random.Generator, centre: float, reach: float, rate_hz: float) -> Self:
         """Three sines about `rate_hz`, half of `reach` in the slowest."""
         shares = (0.5, 0.3, 0.2)
         return cls(

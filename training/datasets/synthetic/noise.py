@@ -1,4 +1,6 @@
-"""Smooth random fields, the raw material of tissue, smoke and wear. Deterministic in the generator that is passed in."""
+"""Smooth random fields, the raw material of tissue, smoke and wear; all randomness comes from the generator given."""
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -6,28 +8,34 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
-
-
-def smooth_field(rng: np.random.Generator, height: int, width: int, cells: float) -> Floats:
-    """Smooth noise float32 [height, width], about unit variance, with `cells` bumps across the longer side."""
-    per_pixel = cells / max(height, width)
-    grid = rng.standard_normal((int(height * per_pixel) + 4, int(width * per_pixel) + 4), dtype=np.float32)
-    offset = rng.random(2, dtype=np.float32) + 1.0
-    # The grid's own lines must not coincide with the frame's, or bumps line up along its borders.
-    to_grid = np.array([[per_pixel, 0, offset[0]], [0, per_pixel, offset[1]]], dtype=np.float64)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    field: Floats = cv2.warpAffine(grid, to_grid, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
-    return field
+Matrix = npt.NDArray[Any]  # any numbers; what OpenCV gives back
 
 
 def fractal_field(
     rng: np.random.Generator, height: int, width: int, cells: float, octaves: int, gain: float = 0.5
 ) -> Floats:
-    """Sum of `octaves` smooth fields, each with twice the cells and `gain` times the amplitude of the one before."""
-    total = smooth_field(rng, height, width, cells)
+    """Noise float32 [height, width] with about `cells` bumps across the longer side.
+
+    The coarsest octave has unit variance; every further one has twice the cells and `gain` times the amplitude. Grown
+    coarse to fine, so that the cost is that of one enlargement and not of one for each octave.
+    """
+    per_pixel = cells / max(height, width)
+    grid = rng.standard_normal((int(height * per_pixel) + 3, int(width * per_pixel) + 3), dtype=np.float32)
     for octave in range(1, octaves):
-        total += np.float32(gain**octave) * smooth_field(rng, height, width, cells * 2**octave)
-    return total
+        rows, columns = (2 * side for side in grid.shape)
+        detail = np.float32(gain**octave) * rng.standard_normal((rows, columns), dtype=np.float32)
+        grid = np.asarray(cv2.resize(grid, (columns, rows), interpolation=cv2.INTER_CUBIC), np.float32) + detail
+    # Cut out of a larger field at a random place: the grid's own lines must not coincide with the frame's borders.
+    cell_px = 1 / (per_pixel * 2 ** (octaves - 1))
+    size = (max(width, int(grid.shape[1] * cell_px)), max(height, int(grid.shape[0] * cell_px)))
+    top, left = (int(rng.integers(0, min(spare, int(cell_px)) + 1)) for spare in (size[1] - height, size[0] - width))
+    field = cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC)[top : top + height, left : left + width]
+    return np.ascontiguousarray(field, dtype=np.float32)
+
+
+def smooth_field(rng: np.random.Generator, height: int, width: int, cells: float) -> Floats:
+    """Noise of one octave, float32 [height, width], about unit variance, `cells` bumps across the longer side."""
+    return fractal_field(rng, height, width, cells, octaves=1)
 
 
 def lobule_field(rng: np.random.Generator, height: int, width: int, cells: float) -> Floats:
@@ -46,5 +54,4 @@ def bend(rng: np.random.Generator, field: Floats, cells: float, shift_px: float)
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     columns += np.float32(shift_px) * smooth_field(rng, height, width, cells)
     rows += np.float32(shift_px) * smooth_field(rng, height, width, cells)
-    bent: Floats = cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    return bent
+    return np.asarray(cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.float32)
