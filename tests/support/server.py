@@ -1,0 +1,123 @@
+"""Starts `python -m service serve` as a user would and holds it to a clean end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.red import write_red_package
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_DEADLINE_S = 90
+STOP_DEADLINE_S = 40
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    url: str
+    """`http://127.0.0.1:<port>`, no slash at the end."""
+    process: subprocess.Popen[bytes]
+    data_dir: Path
+    log: Path
+
+    @property
+    def host_port(self) -> str:
+        return self.url.removeprefix("http://")
+
+
+def served_models(folder: Path) -> tuple[Path, str]:
+    """(models folder, default model): the shipped models, or the red test model while none is shipped."""
+    shipped = ROOT / "models"
+    if (shipped / "instruments" / "1" / "manifest.json").is_file():
+        return shipped, "instruments"
+    write_red_package(folder / "models")
+    return folder / "models", "red"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def start_server(folder: Path, *arguments: str, **environment: str) -> Iterator[RunningServer]:
+    """Serve with data in `folder` until the block ends; then SIGTERM must end it with 0 and every child with it."""
+    port = free_port()
+    log = folder / "server.log"
+    env = os.environ | {
+        "ENDOMASK_HOST": "127.0.0.1",
+        "ENDOMASK_PORT": str(port),
+        "ENDOMASK_DATA_DIR": str(folder / "data"),
+        **environment,
+    }
+    command = [sys.executable, "-m", "service", "serve", *arguments]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    running = RunningServer(f"http://127.0.0.1:{port}", process, folder / "data", log)
+    try:
+        wait_until_ready(running)
+        yield running
+        stop(running)
+    finally:
+        _end_leftovers(running)
+
+
+def wait_until_ready(running: RunningServer) -> None:
+    """Return when /readyz answers 200; fail with the server's log when it ends or the deadline passes."""
+    deadline = time.monotonic() + READY_DEADLINE_S
+    while time.monotonic() < deadline:
+        if (code := running.process.poll()) is not None:
+            raise AssertionError(
+                f"the server ended with {code} before it was ready:\n{running.log.read_text()[-4000:]}"
+            )
+        try:
+            with urllib.request.urlopen(f"{running.url}/readyz", timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.05)
+    raise AssertionError(f"not ready after {READY_DEADLINE_S} s:\n{running.log.read_text()[-4000:]}")
+
+
+def stop(running: RunningServer, how: signal.Signals = signal.SIGTERM) -> None:
+    """Ask the server to end as an init system or a terminal does; assert exit code 0 and no process left."""
+    if running.process.poll() is None:
+        running.process.send_signal(how)
+    code = running.process.wait(timeout=STOP_DEADLINE_S)
+    log = running.log.read_text()[-4000:]
+    assert code == 0, f"the server ended with {code}:\n{log}"
+    left = processes_of(running.data_dir)
+    assert not left, f"the server left processes behind: {left}\n{log}"
+
+
+def processes_of(data_dir: Path) -> dict[int, str]:
+    """Living processes that were started with this data folder: pid -> command line. Linux only."""
+    wanted = f"ENDOMASK_DATA_DIR={data_dir}".encode()
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (process / "environ").read_bytes().split(b"\0"):
+                found[int(process.name)] = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def _end_leftovers(running: RunningServer) -> None:
+    """After a failure: end what the server itself did not."""
+    for pid in processes_of(running.data_dir):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    running.process.wait(timeout=STOP_DEADLINE_S)
