@@ -20,15 +20,14 @@ def fractal_field(
     coarse to fine, so that the cost is that of one enlargement and not of one for each octave.
     """
     per_pixel = cells / max(height, width)
-    grid = rng.standard_normal((int(height * per_pixel) + 3, int(width * per_pixel) + 3), dtype=np.float32)
+    grid = rng.standard_normal((int(height * per_pixel) + 2, int(width * per_pixel) + 2), dtype=np.float32)
     for octave in range(1, octaves):
         rows, columns = (2 * side for side in grid.shape)
         detail = np.float32(gain**octave) * rng.standard_normal((rows, columns), dtype=np.float32)
         grid = np.asarray(cv2.resize(grid, (columns, rows), interpolation=cv2.INTER_CUBIC), np.float32) + detail
     # Cut out of a larger field at a random place: the grid's own lines must not coincide with the frame's borders.
-    cell_px = 1 / (per_pixel * 2 ** (octaves - 1))
-    size = (max(width, int(grid.shape[1] * cell_px)), max(height, int(grid.shape[0] * cell_px)))
-    top, left = (int(rng.integers(0, min(spare, int(cell_px)) + 1)) for spare in (size[1] - height, size[0] - width))
+    size = (int(width * 1.15), int(height * 1.15))
+    top, left = rng.integers(0, size[1] - height + 1), rng.integers(0, size[0] - width + 1)
     field = cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC)[top : top + height, left : left + width]
     return np.ascontiguousarray(field, dtype=np.float32)
 
