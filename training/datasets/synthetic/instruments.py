@@ -13,6 +13,7 @@ from training.datasets.synthetic.pixels import as_bytes, blurred, over
 from training.datasets.synthetic.tips import draw_tip
 
 SHAFT, TIP = 1, 2
+_TRANSIT_S = 1.5  # how long it takes to come in and to go out
 
 
 @dataclass(frozen=True)
@@ -64,31 +65,30 @@ class Instrument:
             soft_px=float(rng.uniform(0.4, 1.3) * height / 480),
         )
 
-    def joint(self, time_s: float) -> Floats:
-        """Where shaft and tip meet, (x, y) in pixels."""
+    def pose(self, time_s: float) -> tuple[Floats, Floats]:
+        """Where shaft and tip meet, (x, y) in pixels, and the unit vector from the pivot to the tissue."""
         target = np.array((self.target_x.at(time_s), self.target_y.at(time_s)), np.float32)
-        inside = ease((time_s - self.enters_s) / 1.2 + 1.0) * ease((self.leaves_s - time_s) / 1.2 + 1.0)
-        away = (self.pivot - target) / np.linalg.norm(self.pivot - target)
-        return np.asarray(target + away * np.float32((1.0 - inside) * self.retreat_px), dtype=np.float32)
+        way = target - self.pivot
+        towards = way / max(float(np.linalg.norm(way)), 1e-6)
+        inside = ease((time_s - self.enters_s) / _TRANSIT_S + 1.0) * ease((self.leaves_s - time_s) / _TRANSIT_S + 1.0)
+        joint = target - towards * np.float32((1.0 - inside) * self.retreat_px)
+        return np.asarray(joint, dtype=np.float32), np.asarray(towards, dtype=np.float32)
 
     def tip(self, time_s: float) -> Floats:
         """The middle of the tip, (x, y) in pixels."""
-        joint = self.joint(time_s)
-        towards = (joint - self.pivot) / np.linalg.norm(joint - self.pivot)
+        joint, towards = self.pose(time_s)
         return np.asarray(joint + towards * np.float32(self.look.reach / 2 * self.look.scale), dtype=np.float32)
 
     def render(self, time_s: float, height: int, width: int, exposure_s: float) -> Layer:
         """Its pixels on a frame of height x width, blurred by its way during the exposure."""
-        joint = self.joint(time_s)
-        towards = joint - self.pivot
-        towards = towards / max(float(np.linalg.norm(towards)), 1e-6)
+        joint, towards = self.pose(time_s)
         size = (width, height)
         shaft = cv2.warpPerspective(self.look.shaft, self._shaft_map(joint, towards), size, flags=cv2.INTER_LINEAR)
         tip_sprite = draw_tip(self.look, min(max(self.opening.at(time_s), 0.0), 1.0))
         angle = float(np.arctan2(towards[1], towards[0]))
         angle += self.wrist.at(time_s) if self.look.kind == "wristed" else 0.0
         tip = cv2.warpAffine(tip_sprite.pixels, _place(tip_sprite.origin, joint, angle), size, flags=cv2.INTER_LINEAR)
-        travel = (self.joint(time_s + exposure_s) - joint) if exposure_s > 0 else np.zeros(2, np.float32)
+        travel = self.pose(time_s + exposure_s)[0] - joint
         shaft, tip = (_soften(as_bytes(layer), self.soft_px, travel) for layer in (shaft, tip))
         return Layer(over(tip, shaft), tip[..., 3])
 

@@ -80,7 +80,7 @@ def _draw_instruments(
     for number in range(drawn if count is None else count):
         stays_s = (-10.0, 10.0)
         if seconds > 0:
-            stays_s = (seconds * (rng.uniform(0.0, 0.1) + 0.1 * number), seconds * rng.uniform(0.85, 1.0))
+            stays_s = (seconds * (rng.uniform(0.15, 0.25) + 0.1 * number), seconds * rng.uniform(0.75, 0.9))
         made.append(Instrument.draw(rng, height, width, float(bearings[number]), stays_s))
     return tuple(made)
 
