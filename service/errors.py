@@ -7,6 +7,7 @@
     │   ├── NotFound                  404 not_found
     │   │   ├── UnknownModel          404 unknown_model
     │   │   └── UnknownVideo          404 unknown_video
+    │   ├── MethodNotAllowed          405 method_not_allowed
     │   ├── NotAcceptable             406 not_acceptable
     │   ├── Conflict                  409 conflict
     │   ├── TooLarge                  413 too_large
@@ -59,6 +60,11 @@ class UnknownModel(NotFound):
 
 class UnknownVideo(NotFound):
     code = "unknown_video"
+
+
+class MethodNotAllowed(CallerError):
+    status = 405
+    code = "method_not_allowed"
 
 
 class NotAcceptable(CallerError):

@@ -41,12 +41,14 @@ class Settings(BaseSettings):
     # Frames
     max_frame_megabytes: float = Field(default=25.0, gt=0)
     """Largest encoded frame; refused while it is being read."""
+    max_request_megabytes: float = Field(default=200.0, gt=0)
+    """Largest multipart request with all its frames, which are held in memory; refused while it is being read."""
     max_frame_megapixels: float = Field(default=50.0, gt=0)
     """Largest frame in pixels; refused from its header, before a pixel is decoded."""
     max_frames_per_request: int = Field(default=64, ge=1)
     """Most `file` parts in one multipart request."""
     max_queued_frames: int = Field(default=64, ge=1)
-    """Frames that may wait for the device per model; the next one is answered 503 at once."""
+    """Frames that one model may hold at once, waiting and at work; the next one is answered 503 at once."""
     max_batch_frames: int = Field(default=8, ge=1)
     """Largest batch on a GPU. On a CPU frames run one by one."""
     batch_wait_ms: float = Field(default=2.0, ge=0)

@@ -1,0 +1,90 @@
+"""The command line. Commands import what they need when they run: `--help` and `serve` don't wait for plotting."""
+
+# ruff: noqa: PLC0415
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.errors import EndomaskError
+from service.logs import configure_logs
+from service.settings import Settings
+
+cli = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Segmentation of surgical images."
+)
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Video worker processes beside the server.", min=0, max=64)
+    ] = None,
+) -> None:
+    """Answer frames and videos over HTTP until Ctrl-C."""
+    from service.server import serve as run
+
+    given = {"host": host, "port": port, "workers": workers}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    configure_logs(settings.log_level)
+
+    def announce(address: str) -> None:
+        typer.echo(f"API docs  {address}/docs\nMetrics   {address}/metrics")
+        sys.stdout.flush()
+
+    run(settings, announce)
+
+
+@cli.command()
+def worker(
+    exit_with_parent: Annotated[bool, typer.Option(hidden=True, help="End when standard input closes.")] = False,
+) -> None:
+    """Take video jobs from the queue until Ctrl-C."""
+    settings = Settings()
+    configure_logs(settings.log_level)
+    if exit_with_parent:
+        from service import supervisor
+
+        supervisor.exit_with_parent(settings.shutdown_grace_seconds)
+    from service.video import worker as video_worker
+
+    video_worker.run(settings)
+
+
+@cli.command()
+def segment(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Encoded images.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("masks"),
+    model: Annotated[str | None, typer.Option(help="Model; the default one when left out.")] = None,
+    threshold: Annotated[float | None, typer.Option(min=0, max=1, help="The model's own when left out.")] = None,
+) -> None:
+    """Write mask, overlay and JSON of images, without a server."""
+    from service.cli.segment import segment_files
+
+    raise typer.Exit(segment_files(Settings(), files, out, model, threshold))
+
+
+@cli.command()
+def check() -> None:
+    """Verify every model package: checksums, contract, golden outputs."""
+    from service.cli.check import check_packages
+
+    raise typer.Exit(check_packages(Settings()))
+
+
+def main() -> None:
+    try:
+        cli()
+    except EndomaskError as error:
+        typer.echo(f"endomask: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

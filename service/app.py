@@ -1,0 +1,63 @@
+"""The application: what it is made of, in visible order."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from service.collect import registry_reader
+from service.metrics import Metrics
+from service.middleware import ObserveRequests
+from service.openapi import DESCRIPTION, install_openapi
+from service.pipeline import Pipeline
+from service.problems import install_handlers
+from service.registry import OpenBackend, Registry, open_onnxruntime
+from service.routes import docs, frames, health, models
+from service.settings import Settings
+
+
+class NoJobs:
+    def workers_alive(self) -> int:
+        return 0
+
+
+def create_app(settings: Settings, *, open_backend: OpenBackend = open_onnxruntime) -> FastAPI:
+    """Load the models and put the app together; raises StartError. Running it starts and ends the rest."""
+    metrics = Metrics(CollectorRegistry())
+    registry = Registry(settings, metrics, open_backend)
+    registry.load_all()
+    metrics.read_when_scraped(registry_reader(registry))
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.pipeline = Pipeline(metrics)
+        app.state.jobs = NoJobs()
+        try:
+            yield
+        finally:
+            app.state.pipeline.close()
+            registry.close()
+
+    app = FastAPI(
+        title="Endomask", version=_version(), description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.state.registry = registry
+    app.add_middleware(ObserveRequests, metrics=metrics)
+    install_handlers(app)
+    for part in (frames, models, health, docs):
+        app.include_router(part.router)
+    docs.mount_static(app)
+    install_openapi(app)
+    return app
+
+
+def _version() -> str:
+    """Of the installed distribution; a bare checkout has none."""
+    try:
+        return version("endomask")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,207 @@
+"""One device thread per model: groups waiting frames into batches, and gives every frame its own fate.
+
+A frame takes a ticket before it is decoded (a full house is refused there, at once), submits its pixels, and holds the
+ticket until its answer is made. Live frames go before single frames, those before video.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from service.backends import Backend
+from service.errors import EndomaskError, InferenceFailed, NotReady, Overloaded
+from service.imaging.geometry import U8
+
+log = logging.getLogger(__name__)
+
+
+class Priority(IntEnum):
+    """Lower goes first."""
+
+    LIVE = 0
+    FRAMES = 1
+    VIDEO = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Probabilities uint8 [C, h, w] of one frame, and how long it waited for the device and ran there."""
+
+    probabilities: U8
+    queue_seconds: float
+    infer_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    frame: U8
+    future: "Future[Inference]"
+    submitted_at: float
+
+
+class Ticket:
+    """The right to have one frame in the house. Made by `Batcher.admit`."""
+
+    def __init__(self, batcher: "Batcher", priority: Priority) -> None:
+        self._batcher = batcher
+        self.priority = priority
+        self.submitted = False
+
+    def submit(self, frame: U8) -> "Future[Inference]":
+        """Model input uint8 [h, w, 3] -> future; cancelling it before its batch starts takes it out of the queue."""
+        return self._batcher._submit(frame, self)
+
+
+class Batcher:
+    """`on_batch` is told the size of every batch that ran, from the device thread."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        label: str,
+        *,
+        max_frames: int,
+        max_batch: int = 1,
+        batch_wait_seconds: float = 0.0,
+        on_batch: Callable[[int], None] = lambda _size: None,
+    ) -> None:
+        self._backend = backend
+        self._label = label
+        self._max_frames = max_frames
+        self._max_batch = max(1, min(max_batch, backend.max_batch))
+        self._batch_wait_seconds = batch_wait_seconds
+        self._on_batch = on_batch
+        self._changed = threading.Condition()
+        self._queues: dict[Priority, deque[_Item]] = {priority: deque() for priority in Priority}
+        self._admitted = dict.fromkeys(Priority, 0)
+        self._coming = 0
+        """Admitted frames that were not yet submitted: company that a batch may wait for."""
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name=f"device {label}", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def waiting(self, priority: Priority) -> int:
+        """Frames that wait for the device."""
+        return len(self._queues[priority])
+
+    def check_room(self, priority: Priority) -> None:
+        """Raise Overloaded when a frame would be refused now, NotReady when the model is going away."""
+        if self._closed:
+            raise NotReady(f"{self._label} is being unloaded; ask again")
+        if self._admitted[priority] >= self._max_frames:
+            raise Overloaded(
+                f"{self._label} holds {self._admitted[priority]} frames already; the limit is {self._max_frames} "
+                "(ENDOMASK_MAX_QUEUED_FRAMES)"
+            )
+
+    @contextmanager
+    def admit(self, priority: Priority) -> Iterator[Ticket]:
+        """A ticket for one frame, or Overloaded at once."""
+        with self._changed:
+            self.check_room(priority)
+            self._admitted[priority] += 1
+            self._coming += 1
+        ticket = Ticket(self, priority)
+        try:
+            yield ticket
+        finally:
+            with self._changed:
+                self._admitted[priority] -= 1
+                if not ticket.submitted:
+                    self._coming -= 1
+                    self._changed.notify_all()
+
+    def close(self, timeout_seconds: float = 10.0) -> None:
+        """End the device thread; frames that still wait fail with NotReady. A run on the device is waited for."""
+        with self._changed:
+            self._closed = True
+            left = [item for queue in self._queues.values() for item in queue]
+            for queue in self._queues.values():
+                queue.clear()
+            self._changed.notify_all()
+        for item in left:
+            if item.future.set_running_or_notify_cancel():
+                item.future.set_exception(NotReady(f"{self._label} was unloaded before this frame's turn; ask again"))
+        self._thread.join(timeout_seconds)
+
+    def _submit(self, frame: U8, ticket: Ticket) -> "Future[Inference]":
+        item = _Item(frame, Future(), time.perf_counter())
+        with self._changed:
+            if self._closed:
+                raise NotReady(f"{self._label} is being unloaded; ask again")
+            ticket.submitted = True
+            self._coming -= 1
+            self._queues[ticket.priority].append(item)
+            self._changed.notify_all()
+        return item.future
+
+    def _work(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            if batch:
+                self._run(batch)
+
+    def _next_batch(self) -> list[_Item] | None:
+        """Wait for work; the items whose callers still want them, or None once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._queued())
+            if self._closed:
+                return None
+            if self._max_batch > 1:
+                self._changed.wait_for(self._batch_is_full, timeout=self._batch_wait_seconds)
+            taken: list[_Item] = []
+            for queue in self._queues.values():
+                while queue and len(taken) < self._max_batch:
+                    item = queue.popleft()
+                    if item.future.set_running_or_notify_cancel():
+                        taken.append(item)
+            return taken
+
+    def _queued(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def _batch_is_full(self) -> bool:
+        """Nothing is won by waiting: enough frames are here, or no other is under way."""
+        return self._closed or self._queued() >= self._max_batch or self._coming == 0
+
+    def _run(self, batch: list[_Item]) -> None:
+        """Run a batch; when it fails, run its frames one by one, so that only the bad one fails."""
+        started_at = time.perf_counter()
+        try:
+            probabilities = self._infer(np.stack([item.frame for item in batch]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
+            if len(batch) == 1:
+                batch[0].future.set_exception(self._explain(error))
+                return
+            log.warning("%s failed on a batch of %d frames, trying them singly: %s", self._label, len(batch), error)
+            for item in batch:
+                self._run([item])
+            return
+        infer_seconds = time.perf_counter() - started_at
+        for item, planes in zip(batch, probabilities, strict=True):
+            item.future.set_result(Inference(planes, started_at - item.submitted_at, infer_seconds))
+        self._on_batch(len(batch))
+
+    def _infer(self, frames: U8) -> U8:
+        probabilities = self._backend.run(frames)
+        if len(probabilities) != len(frames):
+            raise InferenceFailed(f"{self._label} gave {len(probabilities)} masks for {len(frames)} frames")
+        return probabilities
+
+    def _explain(self, error: Exception) -> EndomaskError:
+        if isinstance(error, EndomaskError):
+            return error
+        explained = InferenceFailed(f"{self._label} failed on this frame")
+        explained.__cause__ = error
+        return explained

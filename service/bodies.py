@@ -1,0 +1,143 @@
+"""Reading request bodies under limits that hold while reading, in memory only: no picture touches a temporary file."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from service.errors import EmptyBody, MalformedRequest, TooLarge, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+FILE_FIELD = "file"
+MEGABYTE = 1_000_000
+
+
+@dataclass(slots=True)
+class Part:
+    """One file: its bytes, and its content type where one was given."""
+
+    body: bytearray = field(default_factory=bytearray)
+    content_type: str | None = None
+
+
+def media_type(header: str | None) -> str:
+    """`Image/JPEG; x=y` -> `image/jpeg`; empty when missing."""
+    return (header or "").split(";")[0].strip().lower()
+
+
+def refuse_encoded(request: Request) -> None:
+    """Raise UnsupportedMediaType for a compressed body: pictures are compressed already, and bombs are cheap."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise UnsupportedMediaType(f"content encoding is {encoding[:40]!r}; send the body as it is")
+
+
+async def read_raw(request: Request, max_megabytes: float) -> bytearray:
+    """The whole body; raises TooLarge as soon as it is known to be, EmptyBody, ClientDisconnect."""
+    body = bytearray()
+    async for chunk in limited(request, max_megabytes, "ENDOMASK_MAX_FRAME_MEGABYTES"):
+        body += chunk
+    if not body:
+        raise EmptyBody("the body is empty; send an encoded image")
+    return body
+
+
+async def limited(request: Request, max_megabytes: float, setting: str) -> AsyncIterator[bytes]:
+    """Chunks of the body, up to a limit: from Content-Length before a byte is read, and while reading."""
+    limit = max_megabytes * MEGABYTE
+    allowed = f"the limit is {max_megabytes:g} MB ({setting})"
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLarge(f"the body is {int(announced) / MEGABYTE:.1f} MB; {allowed}")
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > limit:
+            raise TooLarge(f"the body is more than {received / MEGABYTE:.1f} MB; {allowed}")
+        yield chunk
+
+
+async def read_files(
+    request: Request, *, max_request_megabytes: float, max_file_megabytes: float, max_files: int
+) -> list[Part]:
+    """The `file` parts of a multipart body in their order; raises TooLarge, MalformedRequest, EmptyBody."""
+    _, options = parse_options_header(request.headers["content-type"])
+    if not options.get(b"boundary"):
+        raise MalformedRequest("the multipart content type names no boundary")
+    reader = _FileReader(max_file_megabytes, max_files)
+    try:
+        parser = MultipartParser(options[b"boundary"], reader.callbacks())
+        async for chunk in limited(request, max_request_megabytes, "ENDOMASK_MAX_REQUEST_MEGABYTES"):
+            parser.write(chunk)
+    except FormParserError as error:
+        raise MalformedRequest(f"the multipart body can't be read: {error}") from error
+    if not reader.ended:
+        raise MalformedRequest("the multipart body ends in the middle")
+    if not reader.parts:
+        raise EmptyBody(f"the multipart body has no part named {FILE_FIELD!r}")
+    return reader.parts
+
+
+class _FileReader:
+    """Collects `file` parts from the parser's callbacks."""
+
+    def __init__(self, max_file_megabytes: float, max_files: int) -> None:
+        self._max_file_megabytes = max_file_megabytes
+        self._max_files = max_files
+        self._headers: dict[bytes, bytes] = {}
+        self._name = b""
+        self._value = b""
+        self.parts: list[Part] = []
+        self.ended = False
+
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self.on_part_begin,
+            "on_header_field": self.on_header_field,
+            "on_header_value": self.on_header_value,
+            "on_header_end": self.on_header_end,
+            "on_headers_finished": self.on_headers_finished,
+            "on_part_data": self.on_part_data,
+            "on_end": self.on_end,
+        }
+
+    def on_part_begin(self) -> None:
+        self._headers = {}
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def on_header_end(self) -> None:
+        self._headers[self._name.lower()] = self._value
+        self._name = self._value = b""
+
+    def on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._headers.get(b"content-disposition"))
+        name = options.get(b"name", b"").decode("utf-8", "replace")
+        if name != FILE_FIELD:
+            raise MalformedRequest(
+                f"there is a part named {name[:40]!r}; parts are named {FILE_FIELD!r}, and parameters go into the query"
+            )
+        if len(self.parts) == self._max_files:
+            raise TooLarge(f"there are more than {self._max_files} files (ENDOMASK_MAX_FRAMES_PER_REQUEST)")
+        content_type = self._headers.get(b"content-type")
+        self.parts.append(Part(content_type=content_type.decode("latin-1") if content_type else None))
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        body = self.parts[-1].body
+        body += data[start:end]
+        if len(body) > self._max_file_megabytes * MEGABYTE:
+            raise TooLarge(
+                f"file {len(self.parts)} is more than {self._max_file_megabytes:g} MB (ENDOMASK_MAX_FRAME_MEGABYTES)"
+            )
+
+    def on_end(self) -> None:
+        self.ended = True

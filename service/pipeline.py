@@ -1,0 +1,155 @@
+"""One frame: decode > prepare > device > restore > encode. No HTTP here, nothing heavy in the event loop."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from service.backends.cores import available_cores
+from service.batcher import Priority
+from service.imaging import codecs
+from service.imaging.geometry import U8, InputSpec, content_box, decide, prepare, restore
+from service.imaging.stats import FrameStats, measure
+from service.manifest import Manifest
+from service.metrics import Metrics
+from service.registry import ServedModel
+
+T = TypeVar("T")
+Size = Literal["frame", "model"]
+STAGES = ("decode", "prepare", "queue", "infer", "restore", "encode")
+
+
+class StageTimes:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        started_at = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - started_at
+
+
+@dataclass(frozen=True, slots=True)
+class FrameOptions:
+    """How a frame is wanted: `threshold` None takes the model's, `size` is the mask's, `max_megapixels` the limit,
+    `keep_pixels` keeps the picture for an overlay."""
+
+    max_megapixels: float
+    threshold: float | None = None
+    size: Size = "frame"
+    keep_pixels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFrame:
+    """A decoded frame: its size in pixels, the model's input uint8 [h, w, 3], and RGB uint8 [H, W, 3] if kept."""
+
+    height: int
+    width: int
+    prepared: U8
+    rgb: U8 | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """Class ids uint8 [H, W] at the size asked for, what they say in numbers, and RGB of that size if kept."""
+
+    manifest: Manifest
+    height: int
+    width: int
+    labels: U8
+    stats: FrameStats
+    rgb: U8 | None
+    times: StageTimes = field(compare=False)
+
+
+def open_frame(
+    body: bytes, content_type: str | None, spec: InputSpec, options: FrameOptions, times: StageTimes
+) -> OpenedFrame:
+    """Encoded image -> model input; raises what `codecs.decode` raises."""
+    with times.measure("decode"):
+        rgb = codecs.decode(body, content_type=content_type, max_megapixels=options.max_megapixels)
+    with times.measure("prepare"):
+        prepared = prepare(rgb, spec)
+    return OpenedFrame(rgb.shape[0], rgb.shape[1], prepared, rgb if options.keep_pixels else None)
+
+
+def close_frame(
+    opened: OpenedFrame, probabilities: U8, manifest: Manifest, options: FrameOptions, times: StageTimes
+) -> FrameResult:
+    """Probabilities uint8 [C, h, w] -> mask and numbers. At the model's size, letterbox bars are cut off."""
+    spec = manifest.input.spec()
+    with times.measure("restore"):
+        rgb = opened.rgb
+        if options.size == "frame":
+            planes = restore(probabilities, spec, opened.height, opened.width)
+        else:
+            box = content_box(spec, opened.height, opened.width)
+            inside = (slice(box.top, box.top + box.height), slice(box.left, box.left + box.width))
+            planes = probabilities[(slice(None), *inside)]
+            rgb = opened.prepared[inside] if rgb is not None else None
+        labels = decide(planes, manifest.threshold if options.threshold is None else options.threshold)
+        stats = measure(labels, planes)
+    return FrameResult(manifest, opened.height, opened.width, labels, stats, rgb, times)
+
+
+class Pipeline:
+    """Runs frames through a model; decoding and encoding in as many threads as there are cores."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._threads = ThreadPoolExecutor(available_cores(), thread_name_prefix="frame")
+
+    async def segment(
+        self,
+        body: bytes,
+        model: ServedModel,
+        options: FrameOptions,
+        encode: Callable[[FrameResult], T],
+        *,
+        content_type: str | None = None,
+        priority: Priority = Priority.FRAMES,
+    ) -> T:
+        """What `encode` makes of the result, in a thread. Raises Overloaded at once, before anything is decoded.
+
+        The caller holds a lease on the model. Cancelling takes the frame out of whatever queue it is in.
+        """
+        times = StageTimes()
+        with model.batcher.admit(priority) as ticket:
+            spec = model.manifest.input.spec()
+            opened = await self._in_thread(lambda: open_frame(body, content_type, spec, options, times))
+            inference = await asyncio.wrap_future(ticket.submit(opened.prepared))
+            times.seconds.update(queue=inference.queue_seconds, infer=inference.infer_seconds)
+
+            def finish() -> tuple[FrameResult, T]:
+                result = close_frame(opened, inference.probabilities, model.manifest, options, times)
+                return result, encode(result)
+
+            result, answer = await self._in_thread(finish)
+        self._count(result, "live" if priority is Priority.LIVE else "frames")
+        return answer
+
+    def close(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _count(self, result: FrameResult, source: str) -> None:
+        name, metrics = result.manifest.name, self._metrics
+        for stage, seconds in result.times.seconds.items():
+            metrics.stage_seconds.labels(stage, name).observe(seconds)
+        metrics.frames.labels(name, source).inc()
+        if result.stats.coverage == 0:
+            metrics.frames_without_detection.labels(name, source).inc()
+        metrics.frame_confidence.labels(name).observe(result.stats.confidence)
+        for entry in result.stats.classes:
+            metrics.frame_coverage.labels(name, result.manifest.classes[entry.id].name).observe(entry.coverage)

@@ -1,0 +1,284 @@
+"""Model name -> loaded versions: load, verify, warm up, swap, unload.
+
+Only the event loop's thread changes what is loaded; loading itself runs in a thread and publishes at the end.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from service.backends import Backend
+from service.backends.cores import available_cores
+from service.backends.onnxruntime import OnnxRuntimeBackend, choose_precision, choose_provider
+from service.batcher import Batcher
+from service.errors import Conflict, EndomaskError, PackageError, StartError, UnknownModel
+from service.manifest import GOLDEN_CHANGED_SHARE_LIMIT, Agreement, Manifest, Package, agreement
+from service.metrics import Metrics
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OLDER_VERSIONS_KEPT = 4
+"""Versions besides the served ones that stay loaded after a request named them."""
+
+OpenBackend = Callable[[Package, Settings], Backend]
+
+
+def open_onnxruntime(package: Package, settings: Settings) -> Backend:
+    """The package's file on the provider and in the precision that the settings ask for."""
+    provider = choose_provider(settings.provider)
+    return OnnxRuntimeBackend(
+        package,
+        provider=provider,
+        precision=choose_precision(package, provider, settings.precision),
+        threads=settings.threads or available_cores(),
+        max_batch=settings.max_batch_frames,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A verified and warm model. `golden` says how close it came to its golden outputs."""
+
+    package: Package
+    backend: Backend
+    golden: Agreement
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.package.manifest
+
+    @property
+    def label(self) -> str:
+        return self.package.label
+
+
+def load_model(package: Package, settings: Settings, open_backend: OpenBackend = open_onnxruntime) -> LoadedModel:
+    """Verify checksums, open the backend, reproduce the golden outputs, warm up; raises StartError."""
+    package.verify()
+    backend = open_backend(package, settings)
+    golden = _reproduce_golden(package, backend)
+    _warm_up(package, backend)
+    return LoadedModel(package, backend, golden)
+
+
+def _reproduce_golden(package: Package, backend: Backend) -> Agreement:
+    frames, expected = package.golden()
+    actual = np.concatenate([backend.run(frame[None]) for frame in frames])
+    if actual.shape != expected.shape:
+        raise PackageError(
+            f"{package.label}: golden outputs have shape {expected.shape}, the model gave {actual.shape}"
+        )
+    found = agreement(expected, actual, package.manifest.threshold)
+    if found.changed_share > GOLDEN_CHANGED_SHARE_LIMIT:
+        raise PackageError(
+            f"{package.label}: {found.changed_share:.2%} of the golden pixels change class on {backend.name} "
+            f"{backend.provider} {backend.precision}; the limit is {GOLDEN_CHANGED_SHARE_LIMIT:.2%}"
+        )
+    return found
+
+
+def _warm_up(package: Package, backend: Backend) -> None:
+    """The golden frames warmed up batches of one; the largest batch allocates what all others need."""
+    if backend.max_batch > 1:
+        entry = package.manifest.input
+        backend.run(np.zeros((backend.max_batch, entry.height, entry.width, 3), np.uint8))
+
+
+def packages_on_disk(models_dir: Path, name: str) -> dict[int, Path]:
+    """Versions of one model and their folders, lowest first."""
+    folder = models_dir / name
+    found = {int(path.name): path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir()}
+    return dict(sorted(found.items()))
+
+
+def names_on_disk(models_dir: Path) -> list[str]:
+    """Models that have at least one version."""
+    folders = models_dir.glob("[a-z0-9]*") if models_dir.is_dir() else ()
+    return sorted(path.name for path in folders if packages_on_disk(models_dir, path.name))
+
+
+class ServedModel:
+    """A loaded model with its device thread. It is unloaded when it was retired and its last lease ended."""
+
+    def __init__(self, loaded: LoadedModel, settings: Settings, metrics: Metrics) -> None:
+        self.loaded = loaded
+        self.manifest = loaded.manifest
+        self.label = loaded.label
+        self.batcher = Batcher(
+            loaded.backend,
+            loaded.label,
+            max_frames=settings.max_queued_frames,
+            max_batch=settings.max_batch_frames,
+            batch_wait_seconds=settings.batch_wait_ms / 1000,
+            on_batch=metrics.batch_size.labels(self.manifest.name).observe,
+        )
+        self._leases = 0
+        self._retired = False
+
+    @contextmanager
+    def lease(self) -> Iterator["ServedModel"]:
+        """Keep the model loaded meanwhile, whatever is swapped."""
+        self._leases += 1
+        try:
+            yield self
+        finally:
+            self._leases -= 1
+            self._unload_if_unused()
+
+    def retire(self) -> None:
+        self._retired = True
+        self._unload_if_unused()
+
+    def _unload_if_unused(self) -> None:
+        if self._retired and not self._leases:
+            self.batcher.close(timeout_seconds=0)
+            log.info("unloaded %s", self.label)
+
+
+class Registry:
+    """The models that answer. Names not on disk are UnknownModel, with what is there."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, open_backend: OpenBackend = open_onnxruntime) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._open_backend = open_backend
+        self._served: dict[str, ServedModel] = {}
+        self._older: OrderedDict[tuple[str, int], ServedModel] = OrderedDict()
+        self._loading = asyncio.Lock()
+
+    def load_all(self) -> None:
+        """Load the newest version of every model on disk; raises StartError. Called once, before serving."""
+        models_dir = self._settings.models_dir
+        names = names_on_disk(models_dir)
+        default = self._settings.default_model
+        if default not in names:
+            there = ", ".join(names) or "no model package"
+            raise StartError(
+                f"the default model {default} is not in {models_dir} (ENDOMASK_MODELS_DIR, ENDOMASK_DEFAULT_MODEL); "
+                f"there is {there}"
+            )
+        for name in names:
+            self._served[name] = self._load(name, max(packages_on_disk(models_dir, name)))
+
+    def served(self) -> list[ServedModel]:
+        """The versions that answer by default, by name."""
+        return [self._served[name] for name in sorted(self._served)]
+
+    def loaded(self) -> list[ServedModel]:
+        """All that are in memory, older versions too."""
+        return [*self.served(), *self._older.values()]
+
+    def versions(self, name: str) -> list[int]:
+        return list(packages_on_disk(self._settings.models_dir, name)) if name in self._served else []
+
+    def get(self, name: str) -> ServedModel:
+        """The version of a model that is served by default; raises UnknownModel."""
+        if name not in self._served:
+            raise UnknownModel(f"there is no model {name[:64]!r}; there is {', '.join(sorted(self._served))}")
+        return self._served[name]
+
+    @asynccontextmanager
+    async def lease(self, name: str | None = None, version: int | None = None) -> AsyncIterator[ServedModel]:
+        """The model to answer with: the default one, the served version, or an older one, loaded if need be.
+
+        It stays loaded inside the context, whatever is swapped meanwhile. Raises UnknownModel, and Conflict when an
+        older version can't be loaded.
+        """
+        model = await self._find(name, version)
+        with model.lease():
+            yield model
+
+    async def _find(self, name: str | None, version: int | None) -> ServedModel:
+        served = self.get(name or self._settings.default_model)
+        if version is None or version == served.manifest.version:
+            return served
+        key = (served.manifest.name, version)
+        async with self._loading:
+            if key not in self._older:
+                self._require_on_disk(*key)
+                self._older[key] = await self._load_in_thread(*key)
+                self._forget_oldest()
+            self._older.move_to_end(key)
+            return self._older[key]
+
+    async def reload(self, name: str) -> tuple[ServedModel, bool]:
+        """Serve the newest version on disk; whether that changed anything. Running requests end on the one they have.
+
+        Raises UnknownModel when there is none, Conflict when it can't be loaded: then the old one serves on.
+        """
+        async with self._loading:
+            versions = packages_on_disk(self._settings.models_dir, name) if _is_name(name) else {}
+            if not versions:
+                return self.get(name), False
+            current = self._served.get(name)
+            if current is not None and not self._differs(current, max(versions)):
+                return current, False
+            fresh = await self._load_in_thread(name, max(versions))
+            self._served[name] = fresh
+            self._retire_older(name, max(versions))
+            if current is not None:
+                current.retire()
+            return fresh, True
+
+    def close(self) -> None:
+        """End the device threads."""
+        for model in self.loaded():
+            model.batcher.close()
+
+    def _differs(self, current: ServedModel, newest: int) -> bool:
+        """Whether the newest version on disk is another than the one in memory, or was changed since."""
+        if newest != current.manifest.version:
+            return True
+        try:
+            return Package.read(current.loaded.package.folder).manifest != current.manifest
+        except PackageError:
+            return True
+
+    def _retire_older(self, name: str, version: int) -> None:
+        if (older := self._older.pop((name, version), None)) is not None:
+            older.retire()
+
+    def _forget_oldest(self) -> None:
+        while len(self._older) > OLDER_VERSIONS_KEPT:
+            self._older.popitem(last=False)[1].retire()
+
+    def _require_on_disk(self, name: str, version: int) -> None:
+        there = packages_on_disk(self._settings.models_dir, name)
+        if version not in there:
+            listed = ", ".join(map(str, there))
+            raise UnknownModel(f"model {name} has no version {version}; there is {listed}")
+
+    async def _load_in_thread(self, name: str, version: int) -> ServedModel:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, self._load, name, version)
+        except StartError as error:
+            log.exception("%s/%d can't be loaded", name, version)
+            reason = str(error).replace(str(self._settings.models_dir.resolve()), "...")
+            reason = reason.replace(str(self._settings.models_dir), "...")
+            raise Conflict(f"{name}/{version} can't be loaded: {reason}") from error
+
+    def _load(self, name: str, version: int) -> ServedModel:
+        try:
+            package = Package.read(self._settings.models_dir / name / str(version))
+            loaded = load_model(package, self._settings, self._open_backend)
+        except EndomaskError as error:
+            self._metrics.model_loads.labels(name, "failed").inc()
+            if isinstance(error, StartError):
+                raise
+            raise PackageError(f"{name}/{version}: {error}") from error
+        self._metrics.model_loads.labels(name, "loaded").inc()
+        backend = loaded.backend
+        log.info("loaded %s on %s %s %s", loaded.label, backend.name, backend.provider, backend.precision)
+        return ServedModel(loaded, self._settings, self._metrics)
+
+
+def _is_name(name: str) -> bool:
+    """Only what could be a package's name is ever joined to a path."""
+    return name.replace("-", "").replace("_", "").isalnum() and name.isascii()

@@ -1,0 +1,240 @@
+"""`POST /v1/segment`: one frame or several, as JSON, as a mask, as an overlay."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
+
+from service.answers import MEDIA_TYPES, Encoded, MaskFormat, Output, make_encoder
+from service.batcher import Priority
+from service.bodies import Part, media_type, read_files, read_raw, refuse_encoded
+from service.errors import (
+    CallerError,
+    Conflict,
+    EmptyBody,
+    EndomaskError,
+    InferenceFailed,
+    InvalidParameter,
+    MalformedRequest,
+    NotAcceptable,
+    NotReady,
+    Overloaded,
+    TooLarge,
+    TooManyPixels,
+    Unavailable,
+    UndecodableFrame,
+    UnknownModel,
+    UnsupportedMediaType,
+)
+from service.imaging.codecs import ALLOWED_TYPES
+from service.negotiation import choose
+from service.pipeline import STAGES, FrameOptions, Pipeline, Size
+from service.problems import describe, problem_responses
+from service.registry import Registry, ServedModel
+from service.settings import Settings
+
+router = APIRouter(tags=["frames"])
+T = TypeVar("T")
+
+FRAMES_AT_ONCE = 4
+"""Files of one request that are under way together; the rest of the house is for others."""
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FILES = {
+    "schema": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}},
+    }
+}
+REQUEST_BODY = {
+    "required": True,
+    "description": "One encoded image as it is, or multipart with one or more parts named `file`.",
+    "content": {**dict.fromkeys(ALLOWED_TYPES, _BINARY), "multipart/form-data": _FILES},
+}
+ANSWER_HEADERS = {
+    "X-Model": {"description": "The model and version that answered", "schema": {"type": "string"}},
+    "Server-Timing": {"description": "Milliseconds in each stage", "schema": {"type": "string"}},
+}
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The frame's mask; for several files, each one's result or problem in their order.",
+        "headers": ANSWER_HEADERS,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/FrameAnswer"},
+                        {"$ref": "#/components/schemas/FrameAnswers"},
+                    ]
+                }
+            },
+            "image/png": _BINARY,
+            "image/jpeg": _BINARY,
+        },
+    }
+}
+REFUSALS = problem_responses(
+    EmptyBody, MalformedRequest, UnknownModel, NotAcceptable, Conflict, TooLarge, TooManyPixels, UnsupportedMediaType,
+    InvalidParameter, UndecodableFrame, NotReady, Overloaded, InferenceFailed,
+)  # fmt: skip
+
+
+class SegmentQuery(BaseModel):
+    """Every parameter of a request; others are refused, so that a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    model: str | None = Field(default=None, max_length=64)
+    """Model to ask; the default one when left out."""
+    version: int | None = Field(default=None, ge=1, le=2**31)
+    """Version to ask; the newest when left out."""
+    threshold: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    """Probability from which a pixel counts as found; the model's own when left out."""
+    output: Output | None = None
+    """What to answer; by the Accept header when left out: JSON, `image/png` mask or `image/jpeg` overlay."""
+    mask: MaskFormat = "rle"
+    """Form of the mask inside JSON: COCO run lengths, base64 PNG, polygons, or none."""
+    size: Size = "frame"
+    """Size of the mask: the frame's, or the model's own (quicker; its numbers are in its pixels)."""
+
+
+@router.post(
+    "/v1/segment",
+    summary="Segment one frame or several",
+    operation_id="segment",
+    openapi_extra={"requestBody": REQUEST_BODY},
+    response_class=Response,
+    responses={**ANSWERS, **REFUSALS},
+)
+async def segment(request: Request, query: Annotated[SegmentQuery, Query()]) -> Response:
+    settings: Settings = request.app.state.settings
+    registry: Registry = request.app.state.registry
+    async with registry.lease(query.model, query.version) as model:
+        request.state.model = model.label
+        model.batcher.check_room(Priority.FRAMES)
+        parts = await _read(request, settings)
+        output = _choose_output(query, request.headers.get("accept"), len(parts))
+        work = _Work(request.app.state.pipeline, model, query, output, settings)
+        if len(parts) > 1:
+            return await _unless_gone(request, _segment_several(work, parts, request))
+        return await _unless_gone(request, _segment_one(work, parts[0]))
+
+
+async def _read(request: Request, settings: Settings) -> list[Part]:
+    refuse_encoded(request)
+    if media_type(request.headers.get("content-type")) == "multipart/form-data":
+        return await read_files(
+            request,
+            max_request_megabytes=settings.max_request_megabytes,
+            max_file_megabytes=settings.max_frame_megabytes,
+            max_files=settings.max_frames_per_request,
+        )
+    content_type = _raw_type(request.headers.get("content-type"))
+    return [Part(await read_raw(request, settings.max_frame_megabytes), content_type)]
+
+
+def _raw_type(header: str | None) -> str | None:
+    """The header, refused before the body is read when no image can be meant; the decoder judges the rest."""
+    kind = media_type(header)
+    if kind not in {"", "application/octet-stream"} and not kind.startswith("image/"):
+        hint = " (curl's default; add -H 'Content-Type: image/jpeg')" if kind.endswith("x-www-form-urlencoded") else ""
+        taken = ", ".join(ALLOWED_TYPES)
+        raise UnsupportedMediaType(f"content type is {kind[:80]!r}{hint}; taken are {taken} and multipart/form-data")
+    return header
+
+
+def _choose_output(query: SegmentQuery, accept: str | None, files: int) -> Output:
+    """Raises InvalidParameter or NotAcceptable."""
+    if query.output is not None:
+        if files > 1 and query.output != "json":
+            raise InvalidParameter(f"output is {query.output!r} and there are {files} files; several answer json only")
+        return query.output
+    offered: list[Output] = ["json"] if files > 1 else ["json", "mask", "overlay"]
+    chosen = choose(accept, [MEDIA_TYPES[output] for output in offered])
+    for output in offered:
+        if MEDIA_TYPES[output] == chosen:
+            return output
+    listed = ", ".join(MEDIA_TYPES[output] for output in offered)
+    raise NotAcceptable(f"accept is {(accept or '')[:80]!r}; {files} file(s) can be answered as {listed}")
+
+
+class _Work:
+    """What is the same for all files of a request."""
+
+    def __init__(
+        self, pipeline: Pipeline, model: ServedModel, query: SegmentQuery, output: Output, settings: Settings
+    ) -> None:
+        self.model = model
+        self.output = output
+        self._pipeline = pipeline
+        self._encode = make_encoder(output, query.mask, settings.overlay_opacity)
+        self._options = FrameOptions(
+            max_megapixels=settings.max_frame_megapixels,
+            threshold=query.threshold,
+            size=query.size,
+            keep_pixels=output == "overlay",
+        )
+
+    async def run(self, part: Part) -> Encoded:
+        return await self._pipeline.segment(
+            bytes(part.body), self.model, self._options, self._encode, content_type=part.content_type
+        )
+
+    def respond(self, body: bytes, seconds: dict[str, float]) -> Response:
+        timing = ", ".join(f"{stage};dur={seconds[stage] * 1000:.2f}" for stage in STAGES)
+        headers = {"Server-Timing": timing, "X-Model": self.model.label, "Vary": "Accept"}
+        return Response(body, media_type=MEDIA_TYPES[self.output], headers=headers)
+
+
+async def _segment_one(work: _Work, part: Part) -> Response:
+    encoded = await work.run(part)
+    return work.respond(encoded.body, encoded.seconds)
+
+
+async def _segment_several(work: _Work, parts: list[Part], request: Request) -> Response:
+    """Each file has its own fate; the answer keeps their order."""
+    turn = asyncio.Semaphore(FRAMES_AT_ONCE)
+
+    async def run(part: Part) -> Encoded | EndomaskError:
+        async with turn:
+            try:
+                return await work.run(part)
+            except (CallerError, Unavailable, InferenceFailed) as error:
+                return error
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run(part)) for part in parts]
+    fates = [task.result() for task in tasks]
+    total = {stage: sum(fate.seconds[stage] for fate in fates if isinstance(fate, Encoded)) for stage in STAGES}
+    bodies = [_entry(fate, request) for fate in fates]
+    return work.respond(b'{"frames":[' + b",".join(bodies) + b"]}", total)
+
+
+def _entry(fate: Encoded | EndomaskError, request: Request) -> bytes:
+    if isinstance(fate, Encoded):
+        return fate.body
+    request.app.state.metrics.rejected.labels(fate.code).inc()
+    return describe(fate, request.state.request_id).model_dump_json().encode()
+
+
+async def _unless_gone(request: Request, answer: Awaitable[T]) -> T:
+    """The answer, or ClientDisconnect; work for a caller who has hung up is cancelled."""
+    work = asyncio.ensure_future(answer)
+    gone = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        work.cancel()
+        gone.cancel()
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
