@@ -1,0 +1,38 @@
+"""What a caller may choose about a video, and what every segment needs to know."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Output = Literal["annotated", "frames", "masks", "report"]
+ALL_OUTPUTS: tuple[Output, ...] = get_args(Output)
+
+FILES_OF: dict[Output, tuple[str, ...]] = {
+    "annotated": ("annotated.mp4",),
+    "frames": ("frames.csv", "frames.jsonl", "frames.parquet"),
+    "masks": ("masks.zip",),
+    "report": ("report.html",),
+}
+"""Result files of each output. summary.json is always made."""
+
+SUMMARY_FILE = "summary.json"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOptions:
+    """Options of one job.
+
+    `frame_step` n segments every n-th frame; the annotated video keeps every frame and holds the mask of the latest
+    segmented one. `max_frames` n reads the first n frames only. `threshold` None takes the model's own.
+    """
+
+    frame_step: int = 1
+    max_frames: int | None = None
+    threshold: float | None = None
+    outputs: tuple[Output, ...] = ALL_OUTPUTS
+    segment_seconds: float = 10.0
+    overlay_opacity: float = 0.45
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the result files that this job makes."""
+        return (SUMMARY_FILE, *(name for output in self.outputs for name in FILES_OF[output]))

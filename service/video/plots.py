@@ -1,0 +1,97 @@
+"""The report's figures as SVG text. Drawn without pyplot, so that any thread may draw."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from service.video.analysis import Floats
+from service.video.summary import ClassSummary, Summary
+from service.video.tables import Series
+
+_MOST_POINTS = 800
+_HISTOGRAM_BINS = 40
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "endomask",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+}
+
+
+def coverage_over_time(summary: Summary, series: Series) -> str:
+    """Coverage of each class in percent of the frame, with its intervals in view beneath."""
+    rows = len(summary.classes)
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(10, 3.6 + 0.3 * rows), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 0.35 * rows])
+        for entry in summary.classes:
+            times, values = _binned(series["time_s"], 100 * series[f"{entry.name}_coverage"])
+            above.plot(times, values, color=entry.colour, linewidth=1.4, label=entry.name)
+            above.fill_between(times, values, color=entry.colour, alpha=0.2, linewidth=0)
+        above.set(ylabel="coverage (% of the frame)", ylim=(0, None))
+        above.legend(loc="upper right", frameon=False)
+        _timeline(below, summary.classes)
+        below.set(xlabel="time (s)", xlim=(0, max(summary.duration_s, 1e-3)))
+        return _svg(figure)
+
+
+def coverage_distribution(summary: Summary, series: Series) -> str:
+    """How often each coverage occurs, over the frames that show the class."""
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(4.9, 3), layout="constrained")
+        axes = figure.subplots()
+        highest = max([100 * float(series["coverage"].max(initial=0)), 1e-3])
+        for entry in summary.classes:
+            values = 100 * series[f"{entry.name}_coverage"]
+            bins = np.linspace(0, highest, _HISTOGRAM_BINS + 1).tolist()
+            axes.hist(values[values > 0], bins=bins, color=entry.colour, alpha=0.6, label=entry.name)
+        axes.set(xlabel="coverage (% of the frame)", ylabel="frames")
+        axes.legend(frameon=False)
+        return _svg(figure)
+
+
+def stability_over_time(summary: Summary, series: Series) -> str:
+    """Temporal IoU of neighbouring frames; a dip is a jump of the mask."""
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(4.9, 3), layout="constrained")
+        axes = figure.subplots()
+        ious = series["temporal_iou"]
+        known = ~np.isnan(ious)
+        times, values = _binned(series["time_s"][known], ious[known])
+        axes.plot(times, values, color="#3366aa", linewidth=1.2)
+        axes.set(xlabel="time (s)", ylabel="IoU with the frame before", ylim=(0, 1.02))
+        axes.set_xlim(0, max(summary.duration_s, 1e-3))
+        return _svg(figure)
+
+
+def _timeline(axes: Axes, classes: Sequence[ClassSummary]) -> None:
+    """A bar wherever a class is in view."""
+    for row, entry in enumerate(classes):
+        bars = [(span.start_s, span.end_s - span.start_s) for span in entry.intervals]
+        axes.broken_barh(bars, (row - 0.4, 0.8), facecolors=entry.colour)
+    axes.set_yticks(range(len(classes)), [entry.name for entry in classes])
+    axes.set_ylim(len(classes) - 0.4, -0.6)
+    axes.grid(visible=False)
+
+
+def _binned(times: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """At most 800 points: means of neighbours."""
+    if len(times) <= _MOST_POINTS:
+        return times, values
+    edges = np.linspace(0, len(times), _MOST_POINTS + 1).astype(int)
+    counts = np.diff(edges)
+    return np.add.reduceat(times, edges[:-1]) / counts, np.add.reduceat(values, edges[:-1]) / counts
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()[text.getvalue().index("<svg") :]

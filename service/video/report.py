@@ -1,0 +1,124 @@
+"""report.html: one file with figures, tables and sample frames inside, which loads nothing from elsewhere."""
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+from service.video.plots import coverage_distribution, coverage_over_time, stability_over_time
+from service.video.summary import ClassSummary, Summary
+from service.video.tables import Series
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1b2733; background: #fff; margin: 2rem auto; max-width: 64rem;
+  padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+.muted { color: #5a6b7b; } svg { max-width: 100%; height: auto; }
+svg text { font-family: system-ui, sans-serif !important; }
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1.25rem 0; }
+.numbers div { background: #f2f5f8; border-radius: .5rem; padding: .6rem .8rem; }
+.numbers b { display: block; font-size: 1.35rem; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
+.samples { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; }
+.samples img { width: 100%; border-radius: .3rem; display: block; } figure { margin: 0; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; }
+td, th { border-bottom: 1px solid #e3e8ed; } td:not(:first-child), th:not(:first-child) { text-align: right; }
+.dot { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin-right: .5em; }
+"""
+
+
+def write_report(path: Path, summary: Summary, series: Series, samples: list[Path]) -> None:
+    """Write the report of a video; `samples` are JPEGs named `sample-<frame index>.jpg`."""
+    sections = [
+        _head(summary),
+        _numbers(summary),
+        f"<h2>Coverage over time</h2>{coverage_over_time(summary, series)}",
+        '<div class="pair">',
+        f"<section><h2>Coverage distribution</h2>{coverage_distribution(summary, series)}</section>",
+        f"<section><h2>Stability</h2>{stability_over_time(summary, series)}</section>",
+        "</div>",
+        _class_table(summary),
+        _samples(samples),
+        _damage(summary),
+        '<p class="muted">Not a medical device. Coverage is the share of a frame\'s pixels.</p>',
+    ]
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Endomask report</title>'
+        f"<style>{_STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def _head(summary: Summary) -> str:
+    info = summary.input
+    rate = f", {info.frame_rate:g} frames/s" if info.frame_rate else ""
+    source = f"{info.codec} {info.width}x{info.height}{rate}, {_duration(summary.duration_s)}"
+    model = f"{summary.model['name']}/{summary.model['version']}"
+    return f'<h1>Video report</h1><p class="muted">{escape(source)} · model {escape(model)}</p>'
+
+
+def _numbers(summary: Summary) -> str:
+    entries = [
+        ("frames segmented", f"{summary.frames.segmented:,}"),
+        ("with a detection", _percent(summary.detection_rate)),
+        ("time in view", _duration(summary.time_in_view_s)),
+        ("mean coverage", _percent(summary.coverage.mean)),
+        ("mean temporal IoU", _number(summary.stability.temporal_iou.mean)),
+        ("damaged frames", f"{summary.frames.damaged:,}"),
+        ("times real time", f"{summary.throughput.realtime_factor:.1f}"),
+    ]
+    return '<div class="numbers">' + "".join(f"<div><b>{value}</b>{name}</div>" for name, value in entries) + "</div>"
+
+
+def _class_table(summary: Summary) -> str:
+    titles = ("class", "detection rate", "time in view", "appearances", "median coverage", "95th percentile", "highest")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    rows = "".join(_class_row(entry) for entry in summary.classes)
+    return f"<h2>Classes</h2><table><tr>{head}</tr>{rows}</table>"
+
+
+def _class_row(entry: ClassSummary) -> str:
+    cells = [
+        f'<span class="dot" style="background:{entry.colour}"></span>{escape(entry.name)}',
+        _percent(entry.detection_rate),
+        _duration(entry.time_in_view_s),
+        str(entry.appearances),
+        _percent(entry.coverage.median),
+        _percent(entry.coverage.p95),
+        _percent(entry.coverage.maximum),
+    ]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _samples(samples: Iterable[Path]) -> str:
+    figures = [
+        f'<figure><img alt="frame {int(path.stem.split("-")[1])}" src="data:image/jpeg;base64,'
+        f'{base64.b64encode(path.read_bytes()).decode()}"><figcaption class="muted">frame '
+        f"{int(path.stem.split('-')[1])}</figcaption></figure>"
+        for path in samples
+    ]
+    return f'<h2>Sample frames</h2><div class="samples">{"".join(figures)}</div>' if figures else ""
+
+
+def _damage(summary: Summary) -> str:
+    if not summary.frames.damaged:
+        return ""
+    times = ", ".join(f"{time:.2f}" for time in summary.frames.damaged_at_s)
+    return f"<h2>Damaged frames</h2><p>{summary.frames.damaged} could not be decoded, first at {times} s.</p>"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}%"  # noqa: RUF001
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"  # noqa: RUF001
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{int(rest):02d} h"
+    return f"{minutes}:{int(rest):02d} min" if minutes else f"{rest:.1f} s"

@@ -1,0 +1,69 @@
+"""Stages that overlap: each runs in a thread of its own and hands items on through a bounded queue."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar, cast
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.1
+
+
+class _End:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: BaseException
+
+
+@contextmanager
+def in_thread(items: Iterable[T], name: str, depth: int) -> Iterator[Iterator[T]]:
+    """Iterate over `items` in a thread, at most `depth` ahead of who takes them; its errors are raised to the taker.
+
+    Leaving the context stops the thread at its next item and waits for it.
+    """
+    queue: Queue[object] = Queue(depth)
+    stopped = Event()
+    thread = Thread(target=_fill, args=(items, queue, stopped), name=f"video-{name}", daemon=True)
+    thread.start()
+    try:
+        yield cast(Iterator[T], _drain(queue))
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _fill(items: Iterable[T], queue: Queue[object], stopped: Event) -> None:
+    try:
+        for item in items:
+            if not _put(queue, item, stopped):
+                return
+        _put(queue, _End(), stopped)
+    except BaseException as error:  # noqa: BLE001  (raised again in the taker's thread)
+        _put(queue, _Failure(error), stopped)
+
+
+def _put(queue: Queue[object], item: object, stopped: Event) -> bool:
+    """Wait for room; False when the taker has left."""
+    while not stopped.is_set():
+        try:
+            queue.put(item, timeout=_POLL_SECONDS)
+        except Full:
+            continue
+        return True
+    return False
+
+
+def _drain(queue: Queue[object]) -> Iterator[object]:
+    while True:
+        item = queue.get()
+        if isinstance(item, _End):
+            return
+        if isinstance(item, _Failure):
+            raise item.error
+        yield item
