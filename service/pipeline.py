@@ -40,12 +40,13 @@ class StageTimes:
 @dataclass(frozen=True, slots=True)
 class FrameOptions:
     """How a frame is wanted: `threshold` None takes the model's, `size` is the mask's, `max_megapixels` the limit,
-    `keep_pixels` keeps the picture for an overlay."""
+    `keep_pixels` keeps the picture for an overlay, `instances` finds the connected parts."""
 
     max_megapixels: float
     threshold: float | None = None
     size: Size = "frame"
     keep_pixels: bool = False
+    instances: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def close_frame(
             planes = probabilities[(slice(None), *inside)]
             rgb = opened.prepared[inside] if rgb is not None else None
         labels = decide(planes, manifest.threshold if options.threshold is None else options.threshold)
-        stats = measure(labels, planes)
+        stats = measure(labels, planes, instances=options.instances)
     return FrameResult(manifest, opened.height, opened.width, labels, stats, rgb, times)
 
 

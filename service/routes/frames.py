@@ -177,6 +177,7 @@ class _Work:
             threshold=query.threshold,
             size=query.size,
             keep_pixels=output == "overlay",
+            instances=output == "json",
         )
 
     async def run(self, part: Part) -> Encoded:
