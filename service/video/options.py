@@ -1,7 +1,7 @@
 """What a caller may choose about a video, and what every segment needs to know."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
 
 Output = Literal["annotated", "frames", "masks", "report"]
 ALL_OUTPUTS: tuple[Output, ...] = get_args(Output)
@@ -31,6 +31,14 @@ class VideoOptions:
     outputs: tuple[Output, ...] = ALL_OUTPUTS
     segment_seconds: float = 10.0
     overlay_opacity: float = 0.45
+
+    def stored(self) -> dict[str, Any]:
+        """As the job database keeps it, in JSON."""
+        return {**asdict(self), "outputs": list(self.outputs)}
+
+    @classmethod
+    def from_stored(cls, stored: dict[str, Any]) -> Self:
+        return cls(**{**stored, "outputs": tuple(stored["outputs"])})
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -1,0 +1,92 @@
+"""The job database: SQLite in the data folder, or PostgreSQL. DBOS keeps its own tables in the same one."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from service.settings import Settings
+
+metadata = sa.MetaData()
+
+jobs = sa.Table(
+    "video_jobs",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("started_at", sa.Float),
+    sa.Column("finished_at", sa.Float),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("input", sa.JSON, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("idempotency_key", sa.String(255), unique=True),
+    sa.Column("frames_total", sa.Integer),
+    sa.Column("frames_done", sa.Integer, nullable=False, default=0),
+    sa.Column("frames_damaged", sa.Integer, nullable=False, default=0),
+    sa.Column("frames_per_second", sa.Float),
+    sa.Column("realtime_factor", sa.Float),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False, default=False),
+    sa.Column("error_code", sa.String(64)),
+    sa.Column("error_detail", sa.Text),
+    sa.Index("video_jobs_by_time", "created_at", "id"),
+)
+"""Times in seconds since 1970. A job's row goes with the job."""
+
+segments = sa.Table(
+    "video_segments",
+    metadata,
+    sa.Column("job_id", sa.String(36), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("frames", sa.Integer),
+)
+"""`attempts` counts how often a segment was begun, `frames` is set once it is done."""
+
+counters = sa.Table(
+    "video_counters",
+    metadata,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("frames", sa.BigInteger, nullable=False),
+    sa.Column("damaged", sa.BigInteger, nullable=False),
+)
+"""Only grows; deleting a job takes nothing from it."""
+
+workers = sa.Table(
+    "video_workers",
+    metadata,
+    sa.Column("id", sa.String(255), primary_key=True),
+    sa.Column("seen_at", sa.Float, nullable=False),
+)
+
+
+def database_url(settings: Settings) -> str:
+    """URL as DBOS and SQLAlchemy take it."""
+    if settings.database_url:
+        return settings.database_url
+    return f"sqlite:///{settings.data_dir.resolve() / 'endomask.sqlite'}"
+
+
+def open_database(settings: Settings) -> sa.Engine:
+    """An engine on the job database, with our tables made."""
+    url = database_url(settings)
+    if url.startswith("sqlite"):
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": 30})
+        sa.event.listen(engine, "connect", _tune_sqlite)
+    else:
+        engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+    return engine
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    """Readers don't wait for the writer; what was committed survives a killed process."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")

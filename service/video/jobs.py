@@ -1,0 +1,192 @@
+"""Video jobs as the server sees them: take an upload, list, cancel, delete, find results. The worker does the work.
+
+DBOS is imported when the first job is queued, so that a server starts without waiting for it.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import IntegrityError
+
+from service.errors import Conflict, NotFound
+from service.settings import Settings
+from service.storage import Storage
+from service.video.database import database_url, open_database
+from service.video.heartbeat import alive
+from service.video.options import VideoOptions
+from service.video.probe import VideoInfo
+from service.video.queueing import APPLICATION, APPLICATION_VERSION, QUEUE, WORKFLOW
+from service.video.records import JobRecord, JobTable, Status
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+_LATEST_JOBS = 10
+_CANCEL_WAIT_SECONDS = 3.0
+_CANCEL_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What /metrics says of the videos."""
+
+    jobs: dict[str, int]
+    """Jobs by status."""
+    frames: dict[str, int]
+    """Frames ever processed, by model; only grows."""
+    damaged: int
+    """Frames ever that could not be decoded; only grows."""
+    realtime_factor: float | None
+    """Mean over the last ten jobs: length of the video over the time it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A whole and probed upload, and what is to be done with it."""
+
+    upload: Path
+    sha256: str
+    info: VideoInfo
+    name: str | None
+    """The file's name as the sender gave it."""
+    model: str
+    version: int
+    options: VideoOptions
+    idempotency_key: str | None
+
+
+class VideoJobs:
+    """The server's side of the job queue. Every method may block; call them from a worker thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine = open_database(settings)
+        self._table = JobTable(self._engine)
+        self._client: DBOSClient | None = None
+        self._connecting = Lock()
+        self.storage = Storage(settings.data_dir, settings.min_free_disk_gigabytes)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.destroy()
+        self._engine.dispose()
+
+    def create(self, new: NewJob) -> JobRecord:
+        """Queue a job, or return the one that the same request made before; raises Conflict when the idempotency key
+        was used for another request. The upload belongs to the job from then on."""
+        job_id = str(uuid.uuid4())
+        client = self._connect()
+        self.storage.adopt(new.upload, job_id)
+        try:
+            with self._engine.begin() as connection:
+                self._table.insert(connection, id=job_id, **_columns(new))
+                client.enqueue_in_transaction(
+                    connection,
+                    {
+                        "workflow_name": WORKFLOW,
+                        "queue_name": QUEUE,
+                        "workflow_id": job_id,
+                        "app_version": APPLICATION_VERSION,
+                    },
+                    job_id,
+                )
+        except IntegrityError:
+            self.storage.delete(job_id)
+            if (existing := self.find_same(new)) is None:
+                raise
+            return existing
+        except BaseException:
+            self.storage.delete(job_id)
+            raise
+        return self._table.get(job_id)
+
+    def find_same(self, new: NewJob) -> JobRecord | None:
+        """The job that an idempotency key stands for; raises Conflict when it was made from something else."""
+        existing = self._table.find_by_key(new.idempotency_key) if new.idempotency_key else None
+        if existing is None:
+            return None
+        asked = (new.sha256, new.model, new.version, new.options.stored())
+        if asked != (existing.sha256, existing.model, existing.version, existing.options):
+            raise Conflict("this Idempotency-Key was used for another video or other parameters; choose a new one")
+        return existing
+
+    def get(self, job_id: str) -> JobRecord:
+        """Raises UnknownVideo."""
+        return self._table.get(job_id)
+
+    def page(self, limit: int, offset: int, status: Status | None) -> tuple[list[JobRecord], int]:
+        return self._table.page(limit, offset, status)
+
+    def result(self, job_id: str, name: str) -> Path:
+        """Path of a finished job's file; raises UnknownVideo, NotFound when it was not asked for, Conflict when it is
+        not there yet or never will be."""
+        job = self.get(job_id)
+        files = VideoOptions.from_stored(job.options).files
+        if name not in files:
+            raise NotFound(f"this job was asked for {', '.join(files)}; {name} is not among them (query `outputs`)")
+        if job.status != "succeeded":
+            raise Conflict(f"the job is {job.status}; results are there when it has succeeded")
+        return self.storage.results(job_id) / name
+
+    def cancel(self, job_id: str) -> JobRecord:
+        """Stop a job and keep its record; raises Conflict when it has ended."""
+        job = self.get(job_id)
+        if not job.active:
+            raise Conflict(f"the job has ended already: it is {job.status}")
+        self._table.cancel(job_id)
+        self._wait(lambda: not self.get(job_id).active)
+        return self.get(job_id)
+
+    def delete(self, job_id: str) -> None:
+        """Stop a job if it runs and remove upload, results and record; raises UnknownVideo."""
+        if self.get(job_id).active:
+            self._table.cancel(job_id)
+        self._table.delete(job_id)
+        self.storage.delete(job_id)
+
+    def workers_alive(self) -> int:
+        """Workers that were heard of lately."""
+        return len(alive(self._engine))
+
+    def statistics(self) -> Statistics:
+        rows = self._table.counters()
+        factors = self._table.realtime_factors(_LATEST_JOBS)
+        return Statistics(
+            jobs=self._table.counts(),
+            frames={model: frames for model, frames, _ in rows},
+            damaged=sum(damaged for _, _, damaged in rows),
+            realtime_factor=sum(factors) / len(factors) if factors else None,
+        )
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        """Give a worker a moment to let go; it looks every half second."""
+        deadline = time.monotonic() + _CANCEL_WAIT_SECONDS
+        while not done() and time.monotonic() < deadline:
+            time.sleep(_CANCEL_POLL_SECONDS)
+
+    def _connect(self) -> "DBOSClient":
+        from dbos import DBOS, DBOSClient  # noqa: PLC0415
+
+        with self._connecting:
+            if self._client is None:
+                url = database_url(self._settings)
+                DBOS.migrate(url)
+                self._client = DBOSClient(system_database_url=url, application_name=APPLICATION)
+            return self._client
+
+
+def _columns(new: NewJob) -> dict[str, object]:
+    return {
+        "model": new.model,
+        "version": new.version,
+        "options": new.options.stored(),
+        "input": {**asdict(new.info), "name": new.name, "sha256": new.sha256},
+        "sha256": new.sha256,
+        "idempotency_key": new.idempotency_key,
+        "frames_total": new.info.frames,
+    }
