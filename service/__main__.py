@@ -69,6 +69,22 @@ def segment(
 
 
 @cli.command()
+def video(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Any video that FFmpeg reads.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("video"),
+    model: Annotated[str | None, typer.Option(help="Model; the default one when left out.")] = None,
+    frame_step: Annotated[int, typer.Option(min=1, help="Segment every n-th frame.")] = 1,
+    max_frames: Annotated[int | None, typer.Option(min=1, help="Read the first n frames only.")] = None,
+) -> None:
+    """Annotate a video and write its numbers and report, without a server."""
+    from service.cli.video import annotate_video
+
+    settings = Settings()
+    configure_logs(settings.log_level)
+    annotate_video(settings, file, out, model, frame_step, max_frames)
+
+
+@cli.command()
 def check() -> None:
     """Verify every model package: checksums, contract, golden outputs."""
     from service.cli.check import check_packages

@@ -1,5 +1,6 @@
 """The application: what it is made of, in visible order."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -7,20 +8,16 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from service.collect import registry_reader
+from service.collect import registry_reader, video_reader
 from service.metrics import Metrics
 from service.middleware import ObserveRequests
 from service.openapi import DESCRIPTION, install_openapi
 from service.pipeline import Pipeline
 from service.problems import install_handlers
 from service.registry import OpenBackend, Registry, open_onnxruntime
-from service.routes import docs, frames, health, models
+from service.routes import docs, frames, health, models, videos
 from service.settings import Settings
-
-
-class NoJobs:
-    def workers_alive(self) -> int:
-        return 0
+from service.video.jobs import VideoJobs
 
 
 def create_app(settings: Settings, *, open_backend: OpenBackend = open_onnxruntime) -> FastAPI:
@@ -28,17 +25,19 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_onnxrunti
     metrics = Metrics(CollectorRegistry())
     registry = Registry(settings, metrics, open_backend)
     registry.load_all()
+    jobs = VideoJobs(settings)
     metrics.read_when_scraped(registry_reader(registry))
+    metrics.read_when_scraped(video_reader(jobs))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pipeline = Pipeline(metrics)
-        app.state.jobs = NoJobs()
         try:
             yield
         finally:
             app.state.pipeline.close()
             registry.close()
+            jobs.close()
 
     app = FastAPI(
         title="Endomask", version=_version(), description=DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan
@@ -46,9 +45,11 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_onnxrunti
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.registry = registry
+    app.state.jobs = jobs
+    app.state.stopping = asyncio.Event()
     app.add_middleware(ObserveRequests, metrics=metrics)
     install_handlers(app)
-    for part in (frames, models, health, docs):
+    for part in (frames, videos, models, health, docs):
         app.include_router(part.router)
     docs.mount_static(app)
     install_openapi(app)

@@ -1,12 +1,16 @@
 """Numbers that are asked for when scraped, since they live elsewhere: the registry, the video jobs."""
 
+import logging
 from collections.abc import Callable, Iterable
 
 from prometheus_client.core import Metric
 
 from service.batcher import Priority
-from service.metrics import gauge
+from service.metrics import counter, gauge
 from service.registry import Registry
+from service.video.jobs import VideoJobs
+
+log = logging.getLogger(__name__)
 
 
 def registry_reader(registry: Registry) -> Callable[[], Iterable[Metric]]:
@@ -31,6 +35,32 @@ def registry_reader(registry: Registry) -> Callable[[], Iterable[Metric]]:
             "Frames that wait for the device.",
             ["model", "priority"],
             [(list(key), value) for key, value in depths.items()],
+        )
+
+    return read
+
+
+def video_reader(jobs: VideoJobs) -> Callable[[], Iterable[Metric]]:
+    """What the worker processes did, out of the job database."""
+
+    def read() -> Iterable[Metric]:
+        try:
+            numbers = jobs.statistics()
+        except Exception:
+            log.exception("the job database does not answer; this scrape goes without video numbers")
+            return
+        by_status: list[tuple[list[str], float]] = [([status], float(n)) for status, n in numbers.jobs.items()]
+        by_model: list[tuple[list[str], float]] = [([model], float(n)) for model, n in numbers.frames.items()]
+        factor: list[tuple[list[str], float]] = (
+            [] if numbers.realtime_factor is None else [([], numbers.realtime_factor)]
+        )
+        yield gauge("endomask_video_jobs", "Video jobs on record.", ["status"], by_status)
+        yield counter("endomask_video_frames", "Video frames ever segmented.", ["model"], by_model)
+        yield counter(
+            "endomask_video_frames_damaged", "Video frames ever skipped as damaged.", [], [([], float(numbers.damaged))]
+        )
+        yield gauge(
+            "endomask_video_realtime_factor", "Length of the latest videos over the time that they took.", [], factor
         )
 
     return read

@@ -24,7 +24,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM; `announce` gets the base address once requests are answered. Raises StartError."""
     listener = take_port(settings.host, settings.port)
     cv2.setNumThreads(1)  # frames run beside each other already
-    prometheus_client.disable_created_metrics()  # they double what is scraped and nobody plots them
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # they double what is scraped and nobody plots them
     with asyncio.Runner(loop_factory=uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()) as runner:
         runner.run(_serve(settings, listener, announce))
 
@@ -61,7 +61,7 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
             server_header=False,
             timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_seconds)),
         )
-        server = _Server(config, lambda: announce(_address(listener)))
+        server = _Server(config, lambda: announce(_address(listener)), app.state.stopping)
         with _signals(server, supervisor):
             await server.serve(sockets=[listener])
             log.info("drained; stopping the workers")
@@ -71,13 +71,19 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
 class _Server(uvicorn.Server):
     """uvicorn's server, which says when it is up and leaves the signals to us."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None], stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._on_started = on_started
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_started()
+
+    def stop(self) -> None:
+        """Drain and end; streams that would go on for ever watch `app.state.stopping` and end themselves."""
+        self._stopping.set()
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -86,7 +92,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def _signals(server: uvicorn.Server, supervisor: Supervisor) -> Iterator[None]:
+def _signals(server: _Server, supervisor: Supervisor) -> Iterator[None]:
     """First SIGINT or SIGTERM: drain and stop. Second SIGINT: end now, workers too."""
     loop = asyncio.get_running_loop()
 
@@ -94,7 +100,7 @@ def _signals(server: uvicorn.Server, supervisor: Supervisor) -> Iterator[None]:
         if server.should_exit and number == signal.SIGINT:
             supervisor.kill()
             os._exit(130)
-        server.should_exit = True
+        server.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)

@@ -14,7 +14,7 @@ from service.settings import Settings
 
 def segment_files(settings: Settings, files: list[Path], out: Path, model: str | None, threshold: float | None) -> int:
     """Write `<stem>.mask.png`, `<stem>.overlay.jpg` and `<stem>.json` for each image; 1 when one could not be read."""
-    loaded = load_model(_newest(settings, model or settings.default_model), settings)
+    loaded = load_newest(settings, model)
     options = FrameOptions(settings.max_frame_megapixels, threshold, keep_pixels=True)
     out.mkdir(parents=True, exist_ok=True)
     failed = 0
@@ -30,14 +30,16 @@ def segment_files(settings: Settings, files: list[Path], out: Path, model: str |
     return 1 if failed else 0
 
 
-def _newest(settings: Settings, name: str) -> Package:
+def load_newest(settings: Settings, name: str | None) -> LoadedModel:
+    """The newest version of a model, the default one when no name is given; raises UnknownModel, StartError."""
+    name = name or settings.default_model
     names = names_on_disk(settings.models_dir)
     if name not in names:
         raise UnknownModel(
             f"there is no model {name!r} in {settings.models_dir}; there is {', '.join(names) or 'none'}"
         )
     versions = packages_on_disk(settings.models_dir, name)
-    return Package.read(versions[max(versions)])
+    return load_model(Package.read(versions[max(versions)]), settings)
 
 
 def _segment(loaded: LoadedModel, body: bytes, options: FrameOptions) -> FrameResult:

@@ -82,7 +82,7 @@ def documented(client: TestClient, method: str, path: str) -> dict[str, str]:
     """Status -> description of the operation that this path belongs to."""
     for template, operations in client.get("/openapi.json").json()["paths"].items():
         pattern = re.sub(r"\{[^}]+\}", "[^/]+", template)
-        if re.fullmatch(pattern, path.split("?")[0]) and method.lower() in operations:
+        if re.fullmatch(pattern, path.partition("?")[0]) and method.lower() in operations:
             responses = operations[method.lower()]["responses"]
             return {status: entry["description"] for status, entry in responses.items()}
     raise AssertionError(f"{method} {path} is not in the document")

@@ -115,7 +115,7 @@ async def test_an_older_version_that_does_not_hold_is_refused_and_nothing_else_s
     write_red_package(settings.models_dir, version=2)
     damage(settings.models_dir / "red" / "1")
     registry = opened(settings)
-    with pytest.raises(Conflict, match="red/1 can't be loaded: red/1: model.onnx has checksum"):
+    with pytest.raises(Conflict, match=r"red/1 can't be loaded: red/1: model\.onnx has checksum"):
         async with registry.lease("red", 1):
             pass
     async with registry.lease("red") as model:
@@ -198,7 +198,7 @@ def test_a_damaged_file_stops_the_start_with_its_name(tmp_path: Path, opened: Op
 
 
 def test_golden_outputs_that_are_not_reproduced_stop_the_start(tmp_path: Path, opened: Opened) -> None:
-    with pytest.raises(PackageError, match="of the golden pixels change class on fake cpu fp32; the limit is 0.20%"):
+    with pytest.raises(PackageError, match=r"of the golden pixels change class on fake cpu fp32; the limit is 0\.20%"):
         opened(red_settings(tmp_path), blind)
 
 

@@ -1,0 +1,37 @@
+"""`video`: a whole video without a server, by the worker's own code."""
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TimeRemainingColumn
+
+from service.cli.segment import load_newest
+from service.settings import Settings
+from service.video.options import VideoOptions
+from service.video.pipeline import process_file
+
+
+def annotate_video(
+    settings: Settings, file: Path, out: Path, model: str | None, frame_step: int, max_frames: int | None
+) -> None:
+    """Write annotated.mp4, tables, masks, summary and report into `out`; raises UndecodableVideo, StartError."""
+    loaded = load_newest(settings, model)
+    options = VideoOptions(
+        frame_step=frame_step,
+        max_frames=max_frames,
+        segment_seconds=settings.segment_seconds,
+        overlay_opacity=settings.overlay_opacity,
+    )
+    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(file.name, total=None)
+        process_file(
+            file,
+            out,
+            loaded,
+            options,
+            lambda done, total: progress.update(task, completed=done, total=total),
+            settings.max_frame_megapixels,
+        )
+    typer.echo(f"{out}: {', '.join(options.files)}")
