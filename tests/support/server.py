@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.support.red import write_red_package
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_DEADLINE_S = 90
+READY_DEADLINE_S = 60
 STOP_DEADLINE_S = 40
 
 
@@ -74,25 +74,31 @@ def start_server(folder: Path, *arguments: str, **environment: str) -> Iterator[
 
 
 def wait_until_ready(running: RunningServer) -> None:
-    """Return when /readyz answers 200; fail with the server's log when it ends or the deadline passes."""
+    """Return when /readyz answers 200; fail with its last answer and the log when the process ends or time is up."""
     deadline = time.monotonic() + READY_DEADLINE_S
-    while time.monotonic() < deadline:
-        if (code := running.process.poll()) is not None:
-            raise AssertionError(
-                f"the server ended with {code} before it was ready:\n{running.log.read_text()[-4000:]}"
-            )
+    answer = "none"
+    while time.monotonic() < deadline and running.process.poll() is None:
         try:
             with urllib.request.urlopen(f"{running.url}/readyz", timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)
-    raise AssertionError(f"not ready after {READY_DEADLINE_S} s:\n{running.log.read_text()[-4000:]}")
+        except urllib.error.HTTPError as error:
+            answer = error.read().decode()
+        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            answer = str(error)
+        time.sleep(0.1)
+    ended = running.process.poll()
+    state = f"not ready after {READY_DEADLINE_S} s" if ended is None else f"ended with {ended} before it was ready"
+    raise AssertionError(f"the server is {state}; /readyz: {answer}; log:\n{running.log.read_text()[-4000:]}")
 
 
 def stop(running: RunningServer, how: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the server to end as an init system or a terminal does; assert exit code 0 and no process left."""
+    """End it as an init system does (SIGTERM) or as Ctrl-C in a terminal (SIGINT, to the whole process group).
+
+    Asserts exit code 0 and that no process is left.
+    """
     if running.process.poll() is None:
-        running.process.send_signal(how)
+        send = os.killpg if how == signal.SIGINT else os.kill
+        send(running.process.pid, how)
     code = running.process.wait(timeout=STOP_DEADLINE_S)
     log = running.log.read_text()[-4000:]
     assert code == 0, f"the server ended with {code}:\n{log}"
