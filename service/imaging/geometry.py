@@ -68,14 +68,17 @@ def restore(probabilities: U8, spec: InputSpec, frame_height: int, frame_width: 
 def decide(probabilities: U8, threshold: float) -> U8:
     """Probabilities uint8 [C, H, W] -> class ids uint8 [H, W].
 
-    C = 1: 1 where the foreground's probability reaches `threshold` (0..1), else 0. C > 1: the most probable class, or 0
-    (background) where even that one stays below `threshold`.
+    C = 1: 1 where the foreground's probability reaches `threshold` (0..1), else 0. C > 1: the most probable class (the
+    lower id on a tie), or 0 (background) where even that one stays below `threshold`.
     """
     level = threshold_level(threshold)
     if probabilities.shape[0] == 1:
         return np.asarray(cv2.threshold(probabilities[0], level - 1, 1, cv2.THRESH_BINARY)[1], np.uint8)
-    labels: U8 = probabilities.argmax(axis=0).astype(np.uint8)
-    labels[probabilities.max(axis=0) < level] = 0
+    best, labels = probabilities[0].copy(), np.zeros(probabilities.shape[1:], np.uint8)
+    for class_id, plane in enumerate(probabilities[1:], start=1):
+        np.copyto(labels, class_id, where=plane > best)
+        np.maximum(best, plane, out=best)
+    labels[best < level] = 0
     return labels
 
 
