@@ -3,6 +3,7 @@
 DBOS is imported when the first job is queued, so that a server starts without waiting for it.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Callable
@@ -174,6 +175,7 @@ class VideoJobs:
 
         with self._connecting:
             if self._client is None:
+                logging.getLogger("dbos").setLevel(logging.WARNING)
                 url = database_url(self._settings)
                 DBOS.migrate(url)
                 self._client = DBOSClient(system_database_url=url, application_name=APPLICATION)

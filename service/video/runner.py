@@ -15,7 +15,7 @@ from service.settings import Settings
 from service.storage import Storage
 from service.video.index import plan_segments
 from service.video.options import VideoOptions
-from service.video.pipeline import finish, prepare_work
+from service.video.pipeline import prepare_work
 from service.video.records import JobRecord, JobTable
 from service.video.segment import process_segment
 from service.video.work import VideoWork
@@ -82,6 +82,8 @@ class Runner:
         """Put the results together and end the job."""
         if self.stopping.is_set():
             raise Stopping
+        from service.video.results import finish  # noqa: PLC0415  (plotting and Parquet are slow to import)
+
         self._storage.require_space()
         summary = finish(self._open(job_id), self._storage.results(job_id))
         ended = self._table.end(
