@@ -1,12 +1,14 @@
 """What the video routes send as JSON."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
 from service.schemas import ModelRef
-from service.video.options import Output
-from service.video.records import Status
+from service.video.options import Output, VideoOptions
+from service.video.records import JobRecord, Status
+
+VIDEOS_PATH = "/v1/videos"
 
 
 class _Wire(BaseModel):
@@ -89,3 +91,41 @@ class VideoPage(_Wire):
     """All that match, on this page or not."""
     limit: int
     offset: int
+
+
+def describe_job(record: JobRecord) -> VideoJob:
+    """A job as it goes over the wire."""
+    base = f"{VIDEOS_PATH}/{record.id}"
+    links = {"self": base, "events": f"{base}/events"}
+    options = VideoOptions.from_stored(record.options)
+    if record.status == "succeeded":
+        links |= {name: f"{base}/{name}" for name in options.files}
+    failed = record.error_code is not None and record.error_detail is not None
+    return VideoJob(
+        id=record.id,
+        status=record.status,
+        model=ModelRef(name=record.model, version=record.version),
+        parameters=VideoParameters(
+            threshold=options.threshold,
+            frame_step=options.frame_step,
+            max_frames=options.max_frames,
+            outputs=list(options.outputs),
+        ),
+        input=VideoInput(**record.input),
+        progress=VideoProgress(
+            frames_done=record.frames_done,
+            frames_total=record.frames_total,
+            frames_damaged=record.frames_damaged,
+            fps=record.frames_per_second,
+            eta_s=None if record.eta_s is None else round(record.eta_s, 1),
+        ),
+        links=links,
+        error=VideoError(code=str(record.error_code), detail=str(record.error_detail)) if failed else None,
+        created_at=datetime.fromtimestamp(record.created_at, UTC),
+        started_at=_time(record.started_at),
+        finished_at=_time(record.finished_at),
+    )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
