@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
+from typing_extensions import override
 
 from training.config import AugmentSpec
 
@@ -39,9 +40,10 @@ def build_augmentation(spec: AugmentSpec, height: int, width: int) -> v2.Transfo
     )
 
 
-class _ImageOnly(v2.Transform):
+class _ImageOnly(v2.Transform):  # type: ignore[misc]  # torchvision has no types
     """Changes pixels of images and leaves masks as they are."""
 
+    @override
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if not isinstance(inpt, tv_tensors.Image):
             return inpt
@@ -87,9 +89,10 @@ class Compression(_ImageOnly):
         return decoded.flip(-1).permute(2, 0, 1).float()
 
 
-class CircularView(v2.Transform):
+class CircularView(v2.Transform):  # type: ignore[misc]
     """The round picture of an endoscope: black outside a circle, and background in the mask there."""
 
+    @override
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         height, width = flat_inputs[0].shape[-2:]
         radius = float(torch.empty(()).uniform_(0.42, 0.62)) * max(height, width)
@@ -100,6 +103,7 @@ class CircularView(v2.Transform):
         xs = torch.arange(width).view(1, -1) - x
         return {"inside": (ys * ys + xs * xs) <= radius * radius}
 
+    @override
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         return tv_tensors.wrap(inpt.as_subclass(Tensor) * params["inside"], like=inpt)
 

@@ -13,6 +13,8 @@ from training.errors import TrainingError
 from training.nets import SegmentationNet, build_net
 
 KEY = "endomask"
+LAST = "last.ckpt"
+BEST = "best.ckpt"
 _AVERAGED = "averaged.module."
 
 
@@ -32,7 +34,7 @@ def describe(preset: Preset) -> dict[str, Any]:
 
 
 def code_version() -> str:
-    """Commit of this checkout (`-dirty` when what training runs differs from it), else the installed package's version."""
+    """Commit of this checkout, `-dirty` when what training runs differs from it; else the installed version."""
     root = Path(__file__).parent.parent
     try:
         commit = _git(root, "rev-parse", "--short=12", "HEAD")
@@ -54,6 +56,14 @@ def load_trained(path: Path) -> Trained:
     weights = checkpoint["state_dict"]
     net.load_state_dict({k.removeprefix(_AVERAGED): v for k, v in weights.items() if k.startswith(_AVERAGED)})
     return Trained(net.eval(), preset, int(checkpoint["epoch"]) + 1, checkpoint[KEY]["code_version"])
+
+
+def selected_checkpoint(run: Path) -> Path:
+    """A checkpoint is itself; a run's folder stands for the checkpoint that its preset selects."""
+    if not run.is_dir():
+        return run
+    last = run / LAST
+    return run / BEST if last.is_file() and load_trained(last).preset.selection == "best" else last
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -10,6 +10,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from typing_extensions import override
 
 CSV_NAME = "history.csv"
 PLOT_NAME = "history.png"
@@ -23,14 +24,17 @@ class History(lt.Callback):
         self._folder = folder
         self._started = time.monotonic()
 
+    @override
     def on_train_start(self, trainer: lt.Trainer, pl_module: lt.LightningModule) -> None:
         path = self._folder / CSV_NAME
         kept = [row for row in read_history(path) if int(row["epoch"]) < trainer.current_epoch] if path.exists() else []
         _write(path, kept)
 
+    @override
     def on_train_epoch_start(self, trainer: lt.Trainer, pl_module: lt.LightningModule) -> None:
         self._started = time.monotonic()
 
+    @override
     def on_train_epoch_end(self, trainer: lt.Trainer, pl_module: lt.LightningModule) -> None:
         row: dict[str, Any] = {"epoch": trainer.current_epoch, "seconds": round(time.monotonic() - self._started, 1)}
         row["learning_rate"] = trainer.optimizers[0].param_groups[-1]["lr"]

@@ -34,7 +34,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - (2 |p t| + s) / (|p| + |t| + s) for each frame and foreground class, then the mean. Background has no term."""
+    """1 - (2 |p t| + s) / (|p| + |t| + s), the mean over frames and foreground classes."""
     if logits.shape[1] == 1:
         probabilities = logits.sigmoid()
         truth = (target == 1).unsqueeze(1).to(logits.dtype)

@@ -7,6 +7,7 @@ import lightning as lt
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
+from typing_extensions import override
 
 from training.config import Preset
 from training.losses import segmentation_loss
@@ -23,6 +24,7 @@ class SegmentationModule(lt.LightningModule):
         self.averaged = AveragedModel(net, avg_fn=self._average, use_buffers=True)
         self._frame_dice: list[Tensor] = []
 
+    @override
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, masks = batch
         logits = self.net(images.contiguous(memory_format=torch.channels_last))
@@ -32,9 +34,11 @@ class SegmentationModule(lt.LightningModule):
         self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(images))
         return loss
 
+    @override
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.averaged.update_parameters(self.net)
 
+    @override
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, masks = batch
         logits = self.averaged(images.contiguous(memory_format=torch.channels_last)).float()
@@ -42,10 +46,12 @@ class SegmentationModule(lt.LightningModule):
         self.log("val_loss", loss, batch_size=len(images))
         self._frame_dice.append(frame_dice(labels(logits, self.preset.threshold), masks, self.preset.channels))
 
+    @override
     def on_validation_epoch_end(self) -> None:
         self.log("val_dice", torch.cat(self._frame_dice).mean(), prog_bar=True)
         self._frame_dice.clear()
 
+    @override
     def configure_optimizers(self) -> Any:
         preset = self.preset
         encoder = list(self.net.body.get_submodule("encoder").parameters())

@@ -9,17 +9,15 @@ import lightning as lt
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import DataLoader
+from typing_extensions import override
 
-from training.checkpoints import KEY, describe
+from training.checkpoints import BEST, KEY, LAST, describe
 from training.config import Preset
 from training.errors import TrainingError
 from training.frames import PlainFrames, TrainingFrames, load_pairs
 from training.history import History
 from training.module import SegmentationModule
 from training.nets import build_net
-
-LAST = "last.ckpt"
-BEST = "best.ckpt"
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,7 @@ class Provenance(lt.Callback):
     def __init__(self, preset: Preset) -> None:
         self._content = describe(preset)
 
+    @override
     def on_save_checkpoint(
         self, trainer: lt.Trainer, pl_module: lt.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
@@ -58,12 +57,11 @@ def train(preset: Preset, options: RunOptions) -> Path:
     training, validation = load_pairs(preset, options.datasets)
     net = build_net(preset.net, preset.channels, None if options.resume else options.encoder_weights)
     module = SegmentationModule(net.to(memory_format=torch.channels_last), preset)
-    loaders = [_loader(TrainingFrames(training, preset), preset, options, shuffle=True)]
-    if validation:
-        loaders.append(_loader(PlainFrames(validation), preset, options, shuffle=False))
+    batches = _loader(TrainingFrames(training, preset), preset, options, shuffle=True)
+    watched = _loader(PlainFrames(validation), preset, options, shuffle=False) if validation else None
     print(f"{len(training)} frames an epoch, {len(validation)} to watch, {preset.epochs} epochs -> {options.folder}")
     trainer = _trainer(preset, options, watched=bool(validation))
-    trainer.fit(module, *loaders, ckpt_path=str(last) if options.resume else None)
+    trainer.fit(module, batches, watched, ckpt_path=str(last) if options.resume else None)
     return last if preset.selection == "last" else options.folder / BEST
 
 
@@ -71,7 +69,7 @@ def choose_precision(accelerator: str) -> str:
     """bfloat16 where the device computes in it, else float32."""
     if accelerator in {"auto", "gpu", "cuda"} and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    fast = bool(torch.backends.mkldnn.is_available()) and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bf16-mixed" if fast else "32-true"
 
 

@@ -122,7 +122,7 @@ class Dataset:
 
 
 def write_dataset(source: SourceDataset, root: Path) -> Dataset:
-    """Writes `source` under `root`. An index that is there already is replaced last, so that a broken run leaves none."""
+    """Writes `source` under `root`, in place of what is there. The index comes last: a broken run leaves none."""
     (root / INDEX_FILE).unlink(missing_ok=True)
     for folder in ("images", "masks"):
         shutil.rmtree(root / folder, ignore_errors=True)

@@ -19,8 +19,8 @@ SOURCE = "EndoVis 2015 instrument segmentation, https://endovissub-instrument.gr
 
 
 def snap(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Mask greys uint8 [H, W] -> class ids uint8 [H, W]: each pixel goes to the nearest of 0, 70 (tip) and 160 (shaft)."""
-    return _NEAREST[grey]
+    """Mask greys uint8 [H, W] -> class ids uint8 [H, W], by the nearest of 0, 70 (tip) and 160 (shaft)."""
+    return np.take(_NEAREST, grey)
 
 
 def _nearest_ids() -> NDArray[np.uint8]:

@@ -45,13 +45,13 @@ def _frames(source: Path, frame_step: int) -> Iterator[SourceFrame]:
         if not masks:
             raise DatasetError(f"{source / 'mask_videos' / clip} holds no *Segmentation.avi")
         video = source / "videos" / clip / "Video.avi"
-        for index, (image, *greys) in enumerate(_in_step(video, masks)):
+        for index, (picture, *greys) in enumerate(_in_step(video, masks)):
             if index % frame_step == 0:
-                mask = snap(np.maximum.reduce([grey[..., 0] for grey in greys]))
-                yield SourceFrame(f"{clip}_{index:05d}", clip, image, mask)
+                mask = snap(np.maximum.reduce([_rgb(grey)[..., 0] for grey in greys]))
+                yield SourceFrame(f"{clip}_{index:05d}", clip, _rgb(picture), mask)
 
 
-def _in_step(video: Path, masks: list[Path]) -> Iterator[tuple[NDArray[np.uint8], ...]]:
+def _in_step(video: Path, masks: list[Path]) -> Iterator[tuple[av.VideoFrame, ...]]:
     """Frames of all videos side by side; a video that ends before the others is an error."""
     streams = [_decode(path) for path in (video, *masks)]
     for index, pictures in enumerate(zip(*streams, strict=False)):
@@ -61,13 +61,16 @@ def _in_step(video: Path, masks: list[Path]) -> Iterator[tuple[NDArray[np.uint8]
         raise DatasetError(f"{video} and its masks {[p.name for p in masks]} differ in length after {done} frames")
 
 
-def _decode(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """RGB uint8 [H, W, 3] of every frame."""
+def _rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """RGB uint8 [H, W, 3]."""
+    return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+
+
+def _decode(path: Path) -> Iterator[av.VideoFrame]:
     if not path.is_file():
         raise DatasetError(f"{path} is missing")
     try:
         with av.open(str(path)) as container:
-            for frame in container.decode(video=0):
-                yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+            yield from container.decode(video=0)
     except av.error.FFmpegError as error:
         raise DatasetError(f"{path} cannot be decoded: {error}") from error

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from service.manifest import Package
+from training.checkpoints import Trained
 from training.config import Preset
 from training.datasets.base import ClassInfo, SourceDataset, SourceFrame, write_dataset
+from training.export import export
+from training.nets import build_net
 
 CLASSES = [
     ClassInfo(id=0, name="background", colour=(0, 0, 0)),
@@ -29,9 +34,14 @@ def red_square_frames(count: int, height: int = 48, width: int = 60) -> Iterator
         yield SourceFrame(f"f{i:02d}", f"g{i % 4}", image, mask)
 
 
-@pytest.fixture
-def datasets(tmp_path: Path) -> Path:
-    """Folder of prepared data sets with one in it, `squares`: groups g0..g2 train, g3 test."""
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Tiny nets gain nothing from threads, and lose much beside another busy process."""
+    torch.set_num_threads(1)
+
+
+def write_squares(root: Path) -> Path:
+    """Prepared data sets under `root`, with one in it, `squares`: groups g0..g2 train, g3 test."""
     source = SourceDataset(
         name="squares",
         source="made by the test",
@@ -41,12 +51,11 @@ def datasets(tmp_path: Path) -> Path:
         splits={"train": ["g0", "g1", "g2"], "test": ["g3"]},
         frames=red_square_frames(8),
     )
-    write_dataset(source, tmp_path / "datasets" / "squares")
-    return tmp_path / "datasets"
+    write_dataset(source, root / "squares")
+    return root
 
 
-@pytest.fixture
-def preset() -> Preset:
+def squares_preset() -> Preset:
     return Preset.model_validate(
         {
             "name": "squares",
@@ -63,3 +72,27 @@ def preset() -> Preset:
             "card": {"intended_use": "tests", "limits": "all", "weights_licence": "none", "data_licence": "none"},
         }
     )
+
+
+def untrained(preset: Preset) -> Trained:
+    """Random weights, the same each time."""
+    torch.manual_seed(3)
+    return Trained(build_net(preset.net, preset.channels, None).eval(), preset, epochs=2, code_version="abc")
+
+
+@pytest.fixture
+def datasets(tmp_path: Path) -> Path:
+    return write_squares(tmp_path / "datasets")
+
+
+@pytest.fixture
+def preset() -> Preset:
+    return squares_preset()
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Package, Path]:
+    """A package of an untrained net, and the data sets that it was scored on; made once, never changed."""
+    root = tmp_path_factory.mktemp("exported")
+    datasets = write_squares(root / "datasets")
+    return export(untrained(squares_preset()), datasets, root / "models" / "squares" / "1"), datasets

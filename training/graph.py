@@ -1,0 +1,83 @@
+"""The exported graph: uint8 frames in, uint8 probabilities out, everything between inside."""
+
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from service.imaging.geometry import U8
+from service.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
+from training.errors import ExportError
+from training.nets import SegmentationNet
+
+OPSET = 18
+
+
+class Graph(nn.Module):
+    """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], 255 = certain."""
+
+    def __init__(self, net: SegmentationNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, frames: Tensor) -> Tensor:
+        logits = self.net(frames.permute(0, 3, 1, 2))
+        probabilities = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+        quantised: Tensor = (probabilities * 255).round().to(torch.uint8)
+        return quantised
+
+
+class TorchBackend:
+    """PyTorch in float32 behind the service's Backend protocol: what an exported file is compared with."""
+
+    name = "pytorch"
+    provider = "cpu"
+    precision = "fp32"
+    max_batch = 8
+
+    def __init__(self, net: SegmentationNet) -> None:
+        self._graph = Graph(net).eval()
+
+    def run(self, frames: U8) -> U8:
+        """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w]."""
+        with torch.inference_mode():
+            probabilities: U8 = self._graph(torch.from_numpy(frames)).numpy()
+        return probabilities
+
+
+def write_onnx(net: SegmentationNet, manifest: Manifest, path: Path) -> None:
+    """One file, weights inside, N dynamic, tied to its manifest by its metadata. Raises ExportError."""
+    height, width = manifest.input.height, manifest.input.width
+    example = torch.zeros(2, height, width, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            Graph(net).eval(),
+            (example,),
+            input_names=[INPUT_NAME],
+            output_names=[OUTPUT_NAME],
+            opset_version=OPSET,
+            dynamic_shapes={"frames": {0: torch.export.Dim("N", min=1, max=1024)}},
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError("PyTorch's exporter returned no program")
+    model = program.model_proto
+    set_metadata(model, manifest)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def set_metadata(model: onnx.ModelProto, manifest: Manifest) -> None:
+    """Name, version and the checksum of the contract, by which loading knows that file and manifest belong together."""
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(
+        model,
+        {
+            "name": manifest.name,
+            "version": str(manifest.version),
+            "contract_sha256": manifest.contract_sha256(),
+        },
+    )
