@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from service.errors import EndomaskError
 from service.logs import configure_logs
@@ -95,6 +96,11 @@ def check() -> None:
 def main() -> None:
     try:
         cli()
+    except ValidationError as error:
+        for entry in error.errors():
+            name = f"ENDOMASK_{str(entry['loc'][0]).upper()}"
+            typer.echo(f"endomask: {name} is {entry['input']!r}: {entry['msg']}", err=True)
+        sys.exit(1)
     except EndomaskError as error:
         typer.echo(f"endomask: {error}", err=True)
         sys.exit(1)

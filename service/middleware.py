@@ -15,6 +15,9 @@ from service.problems import respond
 
 access = logging.getLogger("endomask.access")
 
+PROBES = {"/livez", "/readyz", "/metrics"}
+"""Asked every few seconds; logged only when something is wrong."""
+
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -46,7 +49,9 @@ class ObserveRequests:
         self._metrics.request_seconds.labels(route).observe(seconds)
         if outcome in {"refused", "unavailable"}:
             self._metrics.rejected.labels(exchange.code).inc()
-        access.info(
+        probed = route in PROBES and outcome == "ok"
+        access.log(
+            logging.DEBUG if probed else logging.INFO,
             "method=%s path=%s status=%d code=%s ms=%.1f bytes_in=%d bytes_out=%d model=%s request_id=%s",
             exchange.scope["method"],
             quote(exchange.scope["path"]),

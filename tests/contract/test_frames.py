@@ -230,7 +230,13 @@ def test_a_request_id_that_is_sane_comes_back_and_another_is_made(client: TestCl
     ],
 )
 def test_a_bad_request_is_told_what_was_seen_and_the_next_one_works(
-    client: TestClient, body: bytes, headers: dict[str, str], query: dict[str, Any], status: int, code: str, sentence: str
+    client: TestClient,
+    body: bytes,
+    headers: dict[str, str],
+    query: dict[str, Any],
+    status: int,
+    code: str,
+    sentence: str,
 ) -> None:
     answer = client.post("/v1/segment", content=body, headers=headers, params=query)
     problem = Problem.model_validate_json(answer.content)
@@ -263,7 +269,9 @@ def test_too_many_files_and_other_fields_are_refused(client: TestClient) -> None
     query=st.dictionaries(
         st.sampled_from(["model", "version", "threshold", "output", "mask", "size", "x"]),
         st.one_of(
-            st.sampled_from(["red", "many", "1", "2", "0.5", "1e-9", "json", "mask", "overlay", "png", "none", "model"]),
+            st.sampled_from(
+                ["red", "many", "1", "2", "0.5", "1e-9", "json", "mask", "overlay", "png", "none", "model"]
+            ),
             st.text(max_size=12).filter(lambda text: all(not "\ud800" <= character <= "\udfff" for character in text)),
         ),
     ),

@@ -1,0 +1,13 @@
+"""Waiting in tests for what another thread or process does: until it is so, or a deadline; never for a fixed time."""
+
+import asyncio
+from collections.abc import Callable
+
+DEADLINE_SECONDS = 60
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Ask again and again; raises TimeoutError after the deadline."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():  # noqa: ASYNC110 - nothing tells us, so we ask
+            await asyncio.sleep(0.005)

@@ -1,0 +1,177 @@
+"""One frame's way, and what happens to it when its caller leaves or the house is full."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+from starlette.types import Message
+
+from service.app import create_app
+from service.batcher import Priority
+from service.imaging.geometry import U8
+from service.manifest import Manifest
+from service.metrics import Metrics
+from service.pipeline import FrameOptions, Pipeline, StageTimes, close_frame, open_frame
+from service.registry import Registry
+from service.settings import Settings
+from tests.support.gate import DEADLINE_SECONDS, GatedBackend
+from tests.support.red import red_frame, red_probabilities, write_red_package
+from tests.support.running import RED_PNG, encode, fake_backend, red_settings, running
+from tests.support.waiting import until
+
+OPTIONS = FrameOptions(max_megapixels=50)
+
+
+def letterboxed(tmp_path: Path) -> Manifest:
+    manifest = write_red_package(tmp_path).manifest
+    boxed = manifest.input.model_copy(update={"height": 96, "width": 96, "resize": "letterbox"})
+    return manifest.model_copy(update={"input": boxed})
+
+
+def test_letterbox_bars_are_in_no_mask_and_no_number(tmp_path: Path) -> None:
+    manifest, times = letterboxed(tmp_path), StageTimes()
+    body = encode(red_frame(120, 240, (0, 0, 240, 120)))
+    for size, shape in (("frame", (120, 240)), ("model", (48, 96))):
+        options = FrameOptions(max_megapixels=50, size=size, keep_pixels=True)  # type: ignore[arg-type]
+        opened = open_frame(body, None, manifest.input.spec(), options, times)
+        assert opened.prepared.shape == (96, 96, 3)
+        result = close_frame(opened, red_probabilities(opened.prepared[None])[0], manifest, options, times)
+        assert result.labels.shape == shape
+        assert result.rgb is not None
+        assert result.rgb.shape[:2] == shape
+        assert result.stats.coverage == 1.0
+
+
+def test_pixels_are_kept_only_for_an_overlay(tmp_path: Path) -> None:
+    spec = letterboxed(tmp_path).input.spec()
+    assert open_frame(RED_PNG, None, spec, OPTIONS, StageTimes()).rgb is None
+
+
+async def test_frames_through_the_pipeline_come_back_in_their_own_shape(tmp_path: Path) -> None:
+    settings, metrics = red_settings(tmp_path), Metrics(CollectorRegistry())
+    registry, pipeline = Registry(settings, metrics, fake_backend), Pipeline(metrics)
+    registry.load_all()
+    frames = [red_frame(40 + 10 * number, 160) for number in range(6)]
+    async with registry.lease() as model:
+        labels: list[U8] = await asyncio.gather(
+            *(pipeline.segment(encode(frame), model, OPTIONS, lambda result: result.labels) for frame in frames)
+        )
+    assert [mask.shape for mask in labels] == [frame.shape[:2] for frame in frames]
+    for frame, mask in zip(frames, labels, strict=True):
+        truth = frame[..., 1] < 80
+        assert np.mean((mask > 0) == truth) > 0.98
+    pipeline.close()
+    registry.close()
+
+
+class Caller:
+    """One raw ASGI request to an app, which can hang up."""
+
+    def __init__(self, app: Callable[..., Any], body: bytes) -> None:
+        self.sent: list[Message] = []
+        self.gone = asyncio.Event()
+        self._first = True
+        self._body = body
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/v1/segment",
+            "raw_path": b"/v1/segment",
+            "query_string": b"",
+            "root_path": "",
+            "scheme": "http",
+            "headers": [(b"content-type", b"image/png")],
+            "client": ("test", 1),
+            "server": ("test", 80),
+        }
+        self.task = asyncio.create_task(app(scope, self._receive, self._send))
+
+    async def _receive(self) -> Message:
+        if self._first:
+            self._first = False
+            return {"type": "http.request", "body": self._body, "more_body": False}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    async def status(self) -> int:
+        await asyncio.wait_for(self.task, DEADLINE_SECONDS)
+        return int(self.sent[0]["status"])
+
+
+def gated(backend: GatedBackend) -> Callable[[Any, Settings], GatedBackend]:
+    return lambda _package, _settings: backend
+
+
+async def test_a_caller_who_hangs_up_takes_its_frame_out_of_the_queue(tmp_path: Path) -> None:
+    backend = GatedBackend()
+    app = create_app(red_settings(tmp_path), open_backend=gated(backend))
+    async with app.router.lifespan_context(app):
+        backend.seen.clear()
+        while backend.entered.acquire(blocking=False):
+            pass
+        backend.hold()
+        first = Caller(app, RED_PNG)
+        assert await asyncio.to_thread(backend.entered.acquire, timeout=DEADLINE_SECONDS)
+        second, third = Caller(app, RED_PNG), Caller(app, RED_PNG)
+        batcher = app.state.registry.get("red").batcher
+        await until(lambda: batcher.waiting(Priority.FRAMES) == 2)
+        second.gone.set()
+        assert await second.status() == 499
+        backend.release()
+        assert [await first.status(), await third.status()] == [200, 200]
+        assert len(backend.seen) == 2
+
+
+async def test_a_full_house_answers_503_at_once_and_says_when_to_come_again(tmp_path: Path) -> None:
+    backend = GatedBackend()
+    app = create_app(red_settings(tmp_path, max_queued_frames=1), open_backend=gated(backend))
+    async with app.router.lifespan_context(app):
+        while backend.entered.acquire(blocking=False):
+            pass
+        backend.hold()
+        first = Caller(app, RED_PNG)
+        assert await asyncio.to_thread(backend.entered.acquire, timeout=DEADLINE_SECONDS)
+        refused = Caller(app, RED_PNG)
+        assert await refused.status() == 503
+        assert (b"retry-after", b"1") in refused.sent[0]["headers"]
+        assert json.loads(refused.sent[1]["body"])["code"] == "overloaded"
+        backend.release()
+        assert await first.status() == 200
+        assert await Caller(app, RED_PNG).status() == 200
+
+
+async def test_stopping_with_frames_in_the_queue_does_not_hang(tmp_path: Path) -> None:
+    backend = GatedBackend()
+    app = create_app(red_settings(tmp_path), open_backend=gated(backend))
+    async with asyncio.timeout(DEADLINE_SECONDS), app.router.lifespan_context(app):
+        while backend.entered.acquire(blocking=False):
+            pass
+        backend.hold()
+        running_frame = Caller(app, RED_PNG)
+        assert await asyncio.to_thread(backend.entered.acquire, timeout=DEADLINE_SECONDS)
+        waiting = Caller(app, RED_PNG)
+        batcher = app.state.registry.get("red").batcher
+        await until(lambda: batcher.waiting(Priority.FRAMES) == 1)
+        asyncio.get_running_loop().call_later(0.05, backend.release)
+        batcher.close(timeout_seconds=0)
+        assert await waiting.status() == 503
+        assert await running_frame.status() == 200
+
+
+def test_readiness_names_what_is_missing(tmp_path: Path) -> None:
+    with running(red_settings(tmp_path, workers=1)) as client:
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        assert "none of 1 video worker(s) is alive" in answer.json()["detail"]
+        client.app.state.registry.get("red").batcher.close()  # type: ignore[attr-defined]
+        assert "the device thread of red/1 has ended" in client.get("/readyz").json()["detail"]
+        assert client.get("/livez").status_code == 200
