@@ -7,7 +7,8 @@ through Pillow. What "as a person sees it" means here:
 - Transparent pixels show black, as does what lies outside an endoscope's field of view.
 - Sixteen bits are scaled to eight over the whole range, not clipped. Samples of 32 bits or floating point have no
   defined white and are refused.
-- CMYK is converted without a colour profile, Adobe's inverted kind too. Other profiles are ignored: values are sRGB.
+- CMYK is converted without a colour profile; in a JPEG it is taken as inverted, as Adobe writes it and browsers read
+  it. Other profiles are ignored: values are sRGB.
 - Of an animation or a file of several pages, the first picture.
 """
 
@@ -101,12 +102,11 @@ def _decode_jpeg(body: bytes, header: Header) -> U8:
         if _HARMLESS not in str(error):
             raise UndecodableFrame(f"the JPEG is cut off or damaged: {error}") from error
         pixels = simplejpeg.decode_jpeg(body, space, strict=False)
-    return pixels if space == "RGB" else _cmyk_to_rgb(pixels, inverted=header.adobe)
+    return pixels if space == "RGB" else _cmyk_to_rgb(pixels)
 
 
-def _cmyk_to_rgb(cmyk: U8, *, inverted: bool) -> U8:
-    """Ink uint8 [H, W, 4] -> light uint8 [H, W, 3]: paper that no ink covers, times what the black leaves."""
-    light = cmyk if inverted else cv2.bitwise_not(cmyk)
+def _cmyk_to_rgb(light: U8) -> U8:
+    """CMYK of a JPEG, uint8 [H, W, 4] with 255 = no ink -> RGB uint8 [H, W, 3]."""
     red, green, blue, black = cv2.split(light)
     return np.asarray(cv2.merge([cv2.multiply(ink, black, scale=1 / 255) for ink in (red, green, blue)]), np.uint8)
 

@@ -15,7 +15,7 @@ _MAX_SCANS = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _SOF_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_SOS, _EOI, _APP1, _APP14 = 0xDA, 0xD9, 0xE1, 0xEE
+_SOS, _EOI, _APP1 = 0xDA, 0xD9, 0xE1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,6 @@ class Header:
     orientation: int = 1
     components: int = 3
     """Colour components of a JPEG: 1 grey, 3 colour, 4 CMYK."""
-    adobe: bool = False
-    """A JPEG with Adobe's marker: CMYK is stored inverted."""
 
 
 def find_format(body: bytes) -> str | None:
@@ -59,17 +57,15 @@ def read_header(kind: str, body: bytes) -> Header:
 
 def _read_jpeg(body: bytes) -> Header:
     width = height = components = 0
-    orientation, adobe = 1, False
+    orientation = 1
     for marker, start, end in _jpeg_segments(body):
         if marker in _SOF_MARKERS:
             height, width, components = struct.unpack_from(">HHB", body, start + 1)
         elif marker == _APP1 and body[start : start + 6] == b"Exif\0\0":
             orientation = tiff.read_orientation(body[start + 6 : end])
-        elif marker == _APP14 and body[start : start + 5] == b"Adobe":
-            adobe = True
         elif marker == _SOS and body.count(b"\xff\xda", start) > _MAX_SCANS:
             raise UndecodableFrame(f"the JPEG has more than {_MAX_SCANS} scans")
-    return Header(width, height, orientation, components, adobe)
+    return Header(width, height, orientation, components)
 
 
 def _jpeg_segments(body: bytes) -> Iterator[tuple[int, int, int]]:
