@@ -135,7 +135,7 @@ class JobTable:
         """Jobs by status, every status named."""
         query = sa.select(jobs.c.status, sa.func.count()).group_by(jobs.c.status)
         with self._engine.connect() as connection:
-            found: dict[str, int] = {status: count for status, count in connection.execute(query)}
+            found: dict[str, int] = dict(connection.execute(query).all())
         return {status: found.get(status, 0) for status in STATUSES}
 
     def counters(self) -> list[tuple[str, int, int]]:
