@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,27 +13,19 @@ from service.batcher import Priority
 from service.bodies import Part, media_type, read_files, read_raw, refuse_encoded
 from service.errors import (
     CallerError,
-    Conflict,
-    EmptyBody,
     EndomaskError,
     InferenceFailed,
     InvalidParameter,
-    MalformedRequest,
     NotAcceptable,
-    NotReady,
-    Overloaded,
-    TooLarge,
-    TooManyPixels,
     Unavailable,
-    UndecodableFrame,
-    UnknownModel,
     UnsupportedMediaType,
 )
 from service.imaging.codecs import ALLOWED_TYPES
 from service.negotiation import choose
 from service.pipeline import STAGES, FrameOptions, Pipeline, Size
-from service.problems import describe, problem_responses
+from service.problems import describe
 from service.registry import Registry, ServedModel
+from service.routes.frames_openapi import ANSWERS, REFUSALS, REQUEST_BODY
 from service.settings import Settings
 
 router = APIRouter(tags=["frames"])
@@ -41,46 +33,6 @@ T = TypeVar("T")
 
 FRAMES_AT_ONCE = 4
 """Files of one request that are under way together; the rest of the house is for others."""
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FILES = {
-    "schema": {
-        "type": "object",
-        "required": ["file"],
-        "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}},
-    }
-}
-REQUEST_BODY = {
-    "required": True,
-    "description": "One encoded image as it is, or multipart with one or more parts named `file`.",
-    "content": {**dict.fromkeys(ALLOWED_TYPES, _BINARY), "multipart/form-data": _FILES},
-}
-ANSWER_HEADERS = {
-    "X-Model": {"description": "The model and version that answered", "schema": {"type": "string"}},
-    "Server-Timing": {"description": "Milliseconds in each stage", "schema": {"type": "string"}},
-}
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The frame's mask; for several files, each one's result or problem in their order.",
-        "headers": ANSWER_HEADERS,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        {"$ref": "#/components/schemas/FrameAnswer"},
-                        {"$ref": "#/components/schemas/FrameAnswers"},
-                    ]
-                }
-            },
-            "image/png": _BINARY,
-            "image/jpeg": _BINARY,
-        },
-    }
-}
-REFUSALS = problem_responses(
-    EmptyBody, MalformedRequest, UnknownModel, NotAcceptable, Conflict, TooLarge, TooManyPixels, UnsupportedMediaType,
-    InvalidParameter, UndecodableFrame, NotReady, Overloaded, InferenceFailed,
-)  # fmt: skip
 
 
 class SegmentQuery(BaseModel):
