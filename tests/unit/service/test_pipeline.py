@@ -175,3 +175,21 @@ def test_readiness_names_what_is_missing(tmp_path: Path) -> None:
         client.app.state.registry.get("red").batcher.close()  # type: ignore[attr-defined]
         assert "the device thread of red/1 has ended" in client.get("/readyz").json()["detail"]
         assert client.get("/livez").status_code == 200
+
+
+async def test_no_request_fails_while_models_are_swapped_under_it(tmp_path: Path) -> None:
+    settings = red_settings(tmp_path)
+    app = create_app(settings, open_backend=fake_backend)
+    async with app.router.lifespan_context(app):
+        registry: Registry = app.state.registry
+        callers: list[Caller] = []
+        for version in range(2, 6):
+            callers.extend(Caller(app, RED_PNG) for _ in range(5))
+            await asyncio.to_thread(write_red_package, settings.models_dir, version=version)
+            reloading = asyncio.create_task(registry.reload("red"))
+            callers.extend(Caller(app, RED_PNG) for _ in range(5))
+            _, changed = await reloading
+            assert changed
+        statuses = [await caller.status() for caller in callers]
+        assert statuses == [200] * len(callers)
+        assert [model.label for model in registry.loaded()] == ["red/5"]
