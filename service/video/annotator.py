@@ -27,10 +27,10 @@ class Annotator:
             edge = _edge(mask, labels.shape[0])
             colour = tables[class_id]
             _paint(planes.y[top:bottom, left:right], mask, edge, colour[0])
-            # Chroma has half the resolution: every second pixel of the mask, which begins at an even pixel.
+            # Chroma has half the resolution; the box begins at an even pixel, so halves lie on it.
             halved = (slice(top // 2, (bottom + 1) // 2), slice(left // 2, (right + 1) // 2))
-            _paint(planes.u[halved], mask[::2, ::2], edge[::2, ::2], colour[1])
-            _paint(planes.v[halved], mask[::2, ::2], edge[::2, ::2], colour[2])
+            _paint(planes.u[halved], mask[::2, ::2], _halve(edge), colour[1])
+            _paint(planes.v[halved], mask[::2, ::2], _halve(edge), colour[2])
 
     def _blend_tables(self, colour: Colour) -> list[list[U8]]:
         """For each class and plane the blended value uint8 [256] of each pixel value; the last entry is not used."""
@@ -57,6 +57,11 @@ def _edge(mask: U8, frame_height: int) -> U8:
     width = 1 + 2 * max(1, round(frame_height / _FRAME_HEIGHT_PER_OUTLINE_PIXEL))
     inner = cv2.erode(mask, np.ones((width, width), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return np.asarray(cv2.subtract(mask, inner), np.uint8)
+
+
+def _halve(edge: U8) -> U8:
+    """Half the size; a pixel is set where any of its four is, so that thin lines stay whole."""
+    return np.asarray(cv2.dilate(edge, np.ones((2, 2), np.uint8), anchor=(0, 0)), np.uint8)[::2, ::2]
 
 
 def _boxes(labels: U8, class_count: int) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
