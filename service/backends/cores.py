@@ -4,25 +4,24 @@ import math
 import os
 from pathlib import Path
 
-CGROUP_V2_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-CGROUP_V1_QUOTA = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
-CGROUP_V1_PERIOD = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+CGROUP = Path("/sys/fs/cgroup")
 
 
-def available_cores() -> int:
+def available_cores(cgroup: Path = CGROUP) -> int:
     """At least 1; a quota of 1.5 cores counts as 2."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_cores()
+    quota = _cgroup_cores(cgroup)
     return max(1, min(affinity, math.ceil(quota))) if quota else affinity
 
 
-def _cgroup_cores() -> float | None:
-    """Cores that the cgroup's quota grants, None without a quota."""
+def _cgroup_cores(cgroup: Path) -> float | None:
+    """Cores that the cgroup's quota (version 2, else 1) grants, None without a quota."""
     try:
-        if CGROUP_V2_QUOTA.is_file():
-            quota, period = CGROUP_V2_QUOTA.read_text().split()
+        if (cgroup / "cpu.max").is_file():
+            quota, period = (cgroup / "cpu.max").read_text().split()
         else:
-            quota, period = CGROUP_V1_QUOTA.read_text().strip(), CGROUP_V1_PERIOD.read_text().strip()
+            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
         return None if quota in {"max", "-1"} else int(quota) / int(period)
     except (OSError, ValueError):
         return None

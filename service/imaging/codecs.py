@@ -134,7 +134,10 @@ def _decode_bmp(body: bytes) -> U8:
 
 def _decode_tiff(body: bytes) -> U8:
     """Pillow turns a TIFF upright by itself."""
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(body))
+    try:
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(body))
+    except SyntaxError as error:
+        raise UndecodableFrame("the TIFF is damaged, or not of 8 or 16 bits a sample") from error
     if image.mode.startswith("I;16"):
         white_is_zero = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
         grey = _to_eight_bits(np.asarray(image).astype(np.uint16))
@@ -144,7 +147,7 @@ def _decode_tiff(body: bytes) -> U8:
 
 def _from_pillow(image: Image.Image) -> U8:
     if image.mode in {"I", "F"}:
-        raise UndecodableFrame("samples of 32 bits or floating point are not supported; send 8 or 16 bits")
+        raise UndecodableFrame(f"the {image.format} is not of 8 or 16 bits a sample")
     if image.has_transparency_data:
         return _on_black(np.asarray(image.convert("RGBA")))
     return np.array(image.convert("RGB"))

@@ -1,15 +1,19 @@
 """What a mask says in numbers: pixels, coverage, confidence and connected instances of each class."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from service.imaging.geometry import U8
 
 MIN_INSTANCE_SHARE = 0.0005
 """Connected parts smaller than this share of the frame are specks, not instances."""
-_FEW_PARTS = 4
+_CROWD = 64
+"""Outlines of one class from which on labelling every pixel is faster than looking at each outline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,6 @@ class Instance:
     bbox: tuple[int, int, int, int]
     pixels: int
     centroid: tuple[float, float]
-
-    def moved(self, x: int, y: int) -> "Instance":
-        """The same part in the frame that holds its crop at x, y; centroid to a tenth of a pixel."""
-        left, top, width, height = self.bbox
-        centre = round(self.centroid[0] + x, 1), round(self.centroid[1] + y, 1)
-        return Instance((left + x, top + y, width, height), self.pixels, centre)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +68,52 @@ def measure(labels: U8, probabilities: U8, *, instances: bool = True) -> FrameSt
 def find_instances(labels: U8, class_id: int) -> tuple[Instance, ...]:
     """Eight-connected parts of one class, largest first, specks left out."""
     selected = _select(labels, class_id)
-    left, top, width, height = cv2.boundingRect(selected)
-    if width == 0:
+    contours, tree = cv2.findContours(selected, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
         return ()
-    box = np.ascontiguousarray(selected[top : top + height, left : left + width])
+    parts = _count_crowd(selected) if len(contours) > _CROWD else _count_few(selected, contours, tree[0, :, 3])
     smallest = max(1, int(MIN_INSTANCE_SHARE * labels.size))
-    found = [part.moved(left, top) for part in _parts(box) if part.pixels >= smallest]
-    return tuple(sorted(found, key=lambda part: -part.pixels))
+    return tuple(sorted((part for part in parts if part.pixels >= smallest), key=lambda part: -part.pixels))
 
 
-def _parts(selected: U8) -> list[Instance]:
-    """OpenCV's labels are made in parallel, its statistics are not: a few parts are counted faster one by one."""
-    count, parts = cv2.connectedComponents(selected, connectivity=8, ltype=cv2.CV_32S)
-    if count - 1 <= _FEW_PARTS:
-        return [_count(np.asarray(cv2.inRange(parts, np.array(k), np.array(k)), np.uint8)) for k in range(1, count)]
+def _count_crowd(selected: U8) -> list[Instance]:
     _, _, boxes, centroids = cv2.connectedComponentsWithStats(selected, connectivity=8, ltype=cv2.CV_32S)
     return [
-        Instance((box[0], box[1], box[2], box[3]), box[4], (centre[0], centre[1]))
+        Instance((box[0], box[1], box[2], box[3]), box[4], (round(centre[0], 1), round(centre[1], 1)))
         for box, centre in zip(boxes[1:].tolist(), centroids[1:].tolist(), strict=True)
     ]
 
 
-def _count(part: U8) -> Instance:
-    left, top, width, height = cv2.boundingRect(part)
-    inside = part[top : top + height, left : left + width]
-    scale = 255 * cv2.countNonZero(inside)
-    across = float(cv2.reduce(inside, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() @ np.arange(width)) / scale
-    down = float(cv2.reduce(inside, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() @ np.arange(height)) / scale
-    return Instance((left, top, width, height), scale // 255, (left + across, top + down))
+def _count_few(selected: U8, contours: Sequence[Any], parents: npt.NDArray[Any]) -> list[Instance]:
+    """The same from outlines, without a label and a sum for every pixel of the frame: a tenth of the time."""
+    outer = [contour for contour, parent in zip(contours, parents, strict=True) if parent < 0]
+    boxes = [cv2.boundingRect(contour) for contour in outer]
+    return [_count(selected, outer, boxes, index) for index in range(len(outer))]
+
+
+def _count(selected: U8, outer: Sequence[Any], boxes: Sequence[Sequence[int]], index: int) -> Instance:
+    """Count what is selected inside one outline, less the other parts in its box (they may lie in its holes)."""
+    left, top, width, height = boxes[index]
+    inside = np.zeros((height, width), np.uint8)
+    cv2.drawContours(inside, outer, index, 255, cv2.FILLED, offset=(-left, -top))
+    for other, box in enumerate(boxes):
+        if other != index and _contains(boxes[index], box):
+            cv2.drawContours(inside, outer, other, 0, cv2.FILLED, offset=(-left, -top))
+    cv2.bitwise_and(inside, selected[top : top + height, left : left + width], dst=inside)
+    pixels = cv2.countNonZero(inside)
+    across = float(cv2.reduce(inside, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() @ np.arange(width))
+    down = float(cv2.reduce(inside, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() @ np.arange(height))
+    centroid = round(left + across / (255 * pixels), 1), round(top + down / (255 * pixels), 1)
+    return Instance((left, top, width, height), pixels, centroid)
+
+
+def _contains(box: Sequence[int], other: Sequence[int]) -> bool:
+    return (
+        box[0] <= other[0]
+        and box[1] <= other[1]
+        and other[0] + other[2] <= box[0] + box[2]
+        and other[1] + other[3] <= box[1] + box[3]
+    )
 
 
 def _select(labels: U8, class_id: int) -> U8:

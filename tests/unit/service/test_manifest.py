@@ -1,0 +1,167 @@
+"""A model package says what it is, and is refused with the reason when it does not hold it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.errors import PackageError
+from service.imaging.geometry import InputSpec
+from service.manifest import Manifest, Package, agreement
+from tests.support.red import write_red_package
+
+Change = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Package:
+    return write_red_package(tmp_path)
+
+
+def rewrite(package: Package, change: Change) -> None:
+    path = package.folder / "manifest.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def setting(*keys: str | int, to: Any) -> Change:
+    def change(content: dict[str, Any]) -> None:
+        part: Any = content
+        for key in keys[:-1]:
+            part = part[key]
+        part[keys[-1]] = to
+
+    return change
+
+
+def test_a_sound_package_is_read_and_verified(package: Package) -> None:
+    found = Package.read(package.folder)
+    found.verify()
+    assert found == package
+    assert found.label == "red/1"
+    assert found.model_path("fp32") == package.folder / "model.onnx"
+    assert found.manifest.input.spec() == InputSpec(64, 96, "stretch")
+
+
+def test_the_palette_holds_a_colour_for_each_class_by_id(package: Package) -> None:
+    assert len(package.manifest.palette) == 2
+    assert package.manifest.classes[1].model_copy(update={"colour": "#0a10ff"}).rgb == (10, 16, 255)
+
+
+@pytest.mark.parametrize(("classes", "channels"), [(2, 1), (3, 3), (7, 7)])
+def test_two_classes_take_one_plane_and_more_take_one_each(tmp_path: Path, classes: int, channels: int) -> None:
+    assert write_red_package(tmp_path, classes=classes).manifest.channels == channels
+
+
+def test_golden_frames_and_probabilities_are_uint8_of_the_models_shape(package: Package) -> None:
+    frames, probabilities = package.golden()
+    assert frames.dtype == probabilities.dtype == np.uint8
+    assert frames.shape == (2, 64, 96, 3)
+    assert probabilities.shape == (2, 1, 64, 96)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match=r"model package red/3 has no manifest\.json"):
+        Package.read(tmp_path / "red" / "3")
+
+
+@pytest.mark.parametrize(("name", "version"), [("red", "2"), ("blue", "1"), ("red", "01")])
+def test_a_package_in_the_wrong_folder_is_refused(package: Package, name: str, version: str) -> None:
+    folder = package.folder.parent.parent / name / version
+    folder.parent.mkdir(exist_ok=True)
+    package.folder.rename(folder)
+    with pytest.raises(PackageError, match=f"model package {name}/{version} says that it is red/1"):
+        Package.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda content: content.pop("threshold"), "threshold: Field required"),
+        (setting("threshold", to=1.5), "threshold: Input should be less than or equal to 1"),
+        (setting("version", to=0), "version: Input should be greater than or equal to 1"),
+        (setting("name", to="../red"), "name: String should match pattern"),
+        (setting("task", to="detection"), "task: Input should be 'segmentation'"),
+        (setting("input", "resize", to="crop"), "input.resize: Input should be 'stretch' or 'letterbox'"),
+        (setting("input", "height", to=8), "input.height: Input should be greater than or equal to 16"),
+        (setting("classes", 1, "colour", to="red"), "classes.1.colour: String should match pattern"),
+        (setting("classes", 1, "id", to=2), "class ids must be 0, 1, 2"),
+        (lambda content: content["classes"].pop(), "classes: List should have at least 2 items"),
+        (setting("files", to={}), "files must hold an fp32 model"),
+        (setting("files", "fp64", to={"file": "a", "sha256": "0" * 64}), "files.fp64"),
+        (setting("files", "fp32", "file", to="../../etc/passwd"), "files.fp32.file: String should match pattern"),
+        (setting("golden", "sha256", to="abc"), "golden.sha256: String should match pattern"),
+        (setting("references", to={"coverage": {"edges": [0, 1], "shares": [0.5, 0.5]}}), "2 edges need 1 shares"),
+        (setting("surprise", to=1), "surprise: Extra inputs are not permitted"),
+        (setting("limits", to=""), "limits: String should have at least 1 character"),
+    ],
+)
+def test_a_manifest_that_does_not_hold_is_refused_with_the_field(
+    package: Package, change: Change, message: str
+) -> None:
+    rewrite(package, change)
+    with pytest.raises(PackageError, match=r"model package red/1: manifest\.json does not hold: ") as refusal:
+        Package.read(package.folder)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_a_manifest_that_is_no_json_object_is_refused(package: Package, content: bytes) -> None:
+    (package.folder / "manifest.json").write_bytes(content)
+    with pytest.raises(PackageError, match=r"manifest\.json does not hold: manifest: "):
+        Package.read(package.folder)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])
+def test_a_changed_file_is_refused_with_both_checksums(package: Package, name: str) -> None:
+    (package.folder / name).write_bytes((package.folder / name).read_bytes() + b"x")
+    with pytest.raises(
+        PackageError, match=rf"red/1: {name} has checksum \w{{12}}\.\.\., the manifest says \w{{12}}\.\.\."
+    ):
+        package.verify()
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz"])
+def test_a_missing_file_is_refused(package: Package, name: str) -> None:
+    (package.folder / name).unlink()
+    with pytest.raises(PackageError, match=f"red/1: {name} is missing"):
+        package.verify()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        setting("name", to="blue"),
+        setting("version", to=2),
+        setting("threshold", to=0.4),
+        setting("input", "resize", to="letterbox"),
+        setting("classes", 1, "colour", to="#123456"),
+        setting("classes", 1, "name", to="polyp"),
+    ],
+)
+def test_whatever_a_caller_relies_on_changes_the_contracts_checksum(package: Package, change: Change) -> None:
+    content = package.manifest.model_dump(mode="json")
+    assert Manifest.model_validate(content).contract_sha256() == package.manifest.contract_sha256()
+    change(content)
+    assert Manifest.model_validate(content).contract_sha256() != package.manifest.contract_sha256()
+
+
+def test_scores_and_limits_can_be_edited_without_a_new_model_file(package: Package) -> None:
+    content = package.manifest.model_dump(mode="json")
+    content["limits"] = "Not for dark frames."
+    assert Manifest.model_validate(content).contract_sha256() == package.manifest.contract_sha256()
+
+
+def test_agreement_counts_the_largest_step_and_the_pixels_that_change_class() -> None:
+    expected = np.full((2, 1, 4, 5), 120, np.uint8)
+    actual = expected.copy()
+    assert agreement(expected, actual, 0.5).largest_difference == 0
+    actual[0, 0, 0, :4] = 130  # four of forty pixels cross 127.5
+    actual[1, 0, 0, 0] = 20  # a large step that changes nothing
+    found = agreement(expected, actual, 0.5)
+    assert found.largest_difference == 100
+    assert found.changed_share == pytest.approx(4 / 40)
