@@ -74,9 +74,22 @@ wait_until_ready() {
     fail "the service in the image did not become ready"
 }
 
+# buildah passes no signal on: the service itself is the first Python below it.
+service_pid() {
+    local pid=$server
+    while pid=$(pgrep -P "$pid" | head -n 1) && [ -n "$pid" ]; do
+        case $(cat "/proc/$pid/comm") in python*) echo "$pid" && return ;; esac
+    done
+}
+
+# As the engine would: SIGTERM. Leaves the service's exit code in $ended.
 stop() {
-    [ -z "${server:-}" ] || kill -TERM "$server" 2>/dev/null || true
-    [ -z "${server:-}" ] || wait "$server" || true
+    local pid
+    ended=0
+    [ -n "${server:-}" ] || return 0
+    pid=$(service_pid)
+    [ -z "$pid" ] || kill -TERM "$pid"
+    wait "$server" || ended=$?
     server=
 }
 
@@ -103,8 +116,9 @@ root=$(buildah_here mount "$container")
 echo "image: $(du -smx "$root" | cut -f1) MB, of which packages $(du -sm "$root/opt/endomask" | cut -f1) MB"
 serve
 wait_until_ready
-echo "user of the server: $(ps -o uid= -p "$(pgrep -f 'endomask/bin/python -m service serve' | tail -n 1)")"
+echo "user id of the service: $(stat -c %u "/proc/$(service_pid)")"
 curl -fsS --data-binary "@$frame" -H 'Content-Type: image/jpeg' "http://127.0.0.1:$port/v1/segment?mask=none"
 echo
 stop
+[ "$ended" = 0 ] || fail "the service ended with $ended after SIGTERM"
 echo "the image builds, serves a frame and stops"
