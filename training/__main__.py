@@ -79,9 +79,8 @@ def evaluate(
     opened, backend = open_package(package)
     scores = score(backend, opened.manifest, load_preset(preset or opened.manifest.training.preset), data)
     _print_scores(scores)
-    if preset is None:
-        same = scores == opened.manifest.metrics
-        typer.echo("the same as in manifest.json" if same else "NOT the same as in manifest.json")
+    same = scores == opened.manifest.metrics
+    typer.echo("the same as in manifest.json" if same else "NOT the same as in manifest.json")
 
 
 @app.command()
