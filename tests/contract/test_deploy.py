@@ -118,6 +118,27 @@ def test_the_container_files_set_only_settings_that_exist() -> None:
     assert not set_there - Settings.model_fields.keys()
 
 
+def stage(name: str) -> list[str]:
+    """Instructions of a Dockerfile stage, one a line, without its FROM."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    (body,) = re.findall(rf"^FROM \S+ AS {name}\n(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
+    return [" ".join(line.split()) for line in body.splitlines() if line.strip()]
+
+
+def test_the_gpu_image_is_the_service_image_on_cuda() -> None:
+    cuda = r" (ENDOMASK_PROVIDER|NVIDIA_\w+)=\S+"
+    gpu = [re.sub(cuda, "", line).replace("gpu-", "cpu-").replace("period=60s", "period=30s") for line in stage("gpu")]
+    assert gpu == stage("service")
+    assert [line.removesuffix(" --cpu") for line in stage("cpu-packages")] == stage("gpu-packages")
+
+
+def test_the_image_runs_as_a_fixed_user_with_its_data_on_a_volume() -> None:
+    lines = stage("service")
+    assert {"USER 10001:10001", "VOLUME /data", 'CMD ["serve"]'} <= set(lines)
+    assert [line for line in lines if line.startswith("HEALTHCHECK") and "/livez" in line]
+    assert lines.index("USER 10001:10001") > max(i for i, line in enumerate(lines) if line.startswith("RUN"))
+
+
 def test_docker_compose_accepts_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAFANA_ADMIN_PASSWORD", "of-this-test")
     for command in (["docker", "compose"], ["docker-compose"]):
