@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Iterator
 
 import cv2
-import prometheus_client
 import uvicorn
 
 from service.app import create_app
@@ -24,7 +23,6 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM; `announce` gets the base address once requests are answered. Raises StartError."""
     listener = take_port(settings.host, settings.port)
     cv2.setNumThreads(1)  # frames run beside each other already
-    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # they double what is scraped and nobody plots them
     with asyncio.Runner(loop_factory=uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()) as runner:
         runner.run(_serve(settings, listener, announce))
 
