@@ -20,7 +20,7 @@ SOURCE = "EndoVis 2015 instrument segmentation, https://endovissub-instrument.gr
 
 def snap(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Mask greys uint8 [H, W] -> class ids uint8 [H, W], by the nearest of 0, 70 (tip) and 160 (shaft)."""
-    return np.take(_NEAREST, grey)
+    return np.asarray(_NEAREST[grey], dtype=np.uint8)
 
 
 def _nearest_ids() -> NDArray[np.uint8]:
