@@ -261,7 +261,6 @@ class Registry:
         except StartError as error:
             log.exception("%s/%d can't be loaded", name, version)
             reason = str(error).replace(str(self._settings.models_dir.resolve()), "...")
-            reason = reason.replace(str(self._settings.models_dir), "...")
             raise Conflict(f"{name}/{version} can't be loaded: {reason}") from error
 
     def _load(self, name: str, version: int) -> ServedModel:
