@@ -26,7 +26,7 @@ def snap(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _nearest_ids() -> NDArray[np.uint8]:
     levels = np.array([0, SHAFT_GREY, TIP_GREY])
     distance = np.abs(np.arange(256)[:, None] - levels[None, :])
-    return distance.argmin(axis=1).astype(np.uint8)
+    return np.asarray(distance.argmin(axis=1), dtype=np.uint8)
 
 
 _NEAREST = _nearest_ids()

@@ -44,6 +44,8 @@ def test_a_resumed_run_goes_on_where_it_stopped(datasets: Path, preset: Preset, 
     folder = tmp_path / "run"
     train(preset.model_copy(update={"epochs": 1}), _options(datasets, folder))
     first = torch.load(folder / "last.ckpt", weights_only=True)
+    with (folder / "history.csv").open("a") as file:
+        file.write("1,9,9,0.9,9,9\n")  # a row of an epoch that was killed before its checkpoint was written
     train(preset, _options(datasets, folder, resume=True))
     second = torch.load(folder / "last.ckpt", weights_only=True)
     assert (first["epoch"], second["epoch"]) == (0, 1)
