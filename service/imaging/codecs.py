@@ -33,8 +33,7 @@ _WHITE_IS_ZERO, _PHOTOMETRIC = 0, 262
 _HARMLESS = "extraneous bytes before marker 0xd9"
 """Many frame grabbers pad their JPEGs before the end marker; every pixel is there."""
 
-# The decoders' complaints become our errors; a stranger's file must not fill the log.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+# Pillow warns of damaged TIFF tags; what matters becomes our error, and a stranger's file must not fill the log.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
 

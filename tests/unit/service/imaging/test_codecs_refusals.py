@@ -200,6 +200,7 @@ def test_threads_decode_side_by_side(noise: U8) -> None:
 def test_damaged_files_leave_standard_error_empty(noise: U8) -> None:
     bodies = [images.encoded(kind, noise)[:-40] for kind in images.KINDS]
     bodies += [images.encoded("jpeg", noise)[:900] + b"\xff\xd9", images.corrupted(images.encoded("tiff", noise))]
+    bodies += [cuttable("lzw", noise)[:-cut] for cut in range(4, 60, 8)]
     script = (
         "import sys; from service.errors import CallerError; from service.imaging.codecs import decode\n"
         f"for body in {bodies!r}:\n"
