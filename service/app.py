@@ -9,12 +9,13 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.collect import registry_reader, video_reader
+from service.loading import OpenBackend, open_onnxruntime
 from service.metrics import Metrics
 from service.middleware import ObserveRequests
 from service.openapi import DESCRIPTION, install_openapi
 from service.pipeline import Pipeline
 from service.problems import install_handlers
-from service.registry import OpenBackend, Registry, open_onnxruntime
+from service.registry import Registry
 from service.routes import docs, frames, health, models, videos
 from service.settings import Settings
 from service.video.jobs import VideoJobs

@@ -4,8 +4,8 @@ import onnxruntime
 import typer
 
 from service.errors import StartError
+from service.loading import load_model, names_on_disk, packages_on_disk
 from service.manifest import Package
-from service.registry import load_model, names_on_disk, packages_on_disk
 from service.settings import Settings
 
 

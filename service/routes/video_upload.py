@@ -19,8 +19,9 @@ from service.errors import (
     UnknownModel,
     UnsupportedMediaType,
 )
+from service.loading import packages_on_disk
 from service.problems import problem_responses
-from service.registry import Registry, packages_on_disk
+from service.registry import Registry
 from service.schemas_video import VIDEOS_PATH, VideoJob, describe_job
 from service.settings import Settings
 from service.video.jobs import NewJob, VideoJobs

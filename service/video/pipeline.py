@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from service.backends.cores import available_cores
-from service.registry import LoadedModel
+from service.loading import LoadedModel
 from service.video.index import VideoIndex, index_video, plan_segments
 from service.video.options import VideoOptions
 from service.video.probe import probe

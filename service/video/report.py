@@ -16,7 +16,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1b2733; background: #fff; m
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .muted { color: #5a6b7b; } svg { max-width: 100%; height: auto; }
 svg text { font-family: system-ui, sans-serif !important; }
-.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0; }
+.numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr));
+  gap: .75rem; margin: 1.25rem 0; }
 .numbers div { background: #f2f5f8; border-radius: .5rem; padding: .6rem .8rem; }
 .numbers b { display: block; font-size: 1.35rem; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }

@@ -9,8 +9,8 @@ from threading import Event
 import sqlalchemy as sa
 
 from service.errors import EndomaskError, NoSpace, StartError, UndecodableVideo
+from service.loading import LoadedModel, load_model
 from service.manifest import Package
-from service.registry import LoadedModel, load_model
 from service.settings import Settings
 from service.storage import Storage
 from service.video.index import plan_segments

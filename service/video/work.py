@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from service.registry import LoadedModel
+from service.loading import LoadedModel
 from service.video.index import VideoIndex
 from service.video.options import VideoOptions
 from service.video.planes import Colour

@@ -12,9 +12,10 @@ from service.backends import Backend
 from service.batcher import Priority
 from service.errors import Conflict, InferenceFailed, PackageError, StartError, UnknownModel
 from service.imaging.geometry import U8
+from service.loading import OpenBackend, load_model, names_on_disk
 from service.manifest import Package
 from service.metrics import Metrics
-from service.registry import OLDER_VERSIONS_KEPT, OpenBackend, Registry, load_model, names_on_disk
+from service.registry import OLDER_VERSIONS_KEPT, Registry
 from service.settings import Settings
 from tests.support.red import FakeBackend, write_red_package
 from tests.support.running import fake_backend, red_settings
@@ -227,7 +228,7 @@ def test_folders_that_are_no_models_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_the_real_runtime_loads_the_red_package(tmp_path: Path, opened: Opened) -> None:
-    from service.registry import open_onnxruntime
+    from service.loading import open_onnxruntime
 
     registry = opened(red_settings(tmp_path, provider="cpu"), open_onnxruntime)
     assert registry.get("red").loaded.backend.provider == "cpu"
