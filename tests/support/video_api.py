@@ -89,7 +89,7 @@ def ffprobe(path: Path) -> dict[str, Any]:
     command += ["-show_entries", "frame=best_effort_timestamp_time", "-of", "json", str(path)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     stream: dict[str, Any] = found["streams"][0]
-    times = [float(frame["best_effort_timestamp_time"]) for frame in found["frames"]]
+    times = [float(frame.get("best_effort_timestamp_time", "nan")) for frame in found["frames"]]
     all_streams = json.loads(
         subprocess.run(
             ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)], check=True, capture_output=True

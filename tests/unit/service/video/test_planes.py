@@ -28,18 +28,19 @@ def test_the_way_to_yuv_and_back_changes_nothing(space: int, full: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "largest"), [("h264.mp4", 6), ("mjpeg.avi", 6), ("hevc-10bit.mkv", 8), ("vp9.webm", 6)]
+    ("name", "usual", "largest"),
+    [("h264.mp4", 1, 6), ("mjpeg.avi", 1, 6), ("hevc-10bit.mkv", 2, 8), ("vp9.webm", 1, 6)],
 )
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 def test_the_models_input_is_what_prepare_makes_of_the_frame_in_rgb(
-    tmp_path: Path, name: str, largest: int, resize: str
+    tmp_path: Path, name: str, usual: int, largest: int, resize: str
 ) -> None:
     frame = first_frame(videos.write_variant(tmp_path, name))
     spec = InputSpec(48, 80, resize)  # type: ignore[arg-type]
     found = to_model_input(to_planes(frame, frame.height, frame.width), spec).astype(int)
     expected = prepare(frame.to_ndarray(format="rgb24"), spec).astype(int)
     difference = np.abs(found - expected)
-    assert np.median(difference) <= 1
+    assert np.median(difference) <= usual
     assert np.percentile(difference, 95) <= largest  # chroma is averaged there, repeated here: edges differ
 
 
