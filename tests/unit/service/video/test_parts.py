@@ -1,0 +1,128 @@
+"""Stages in threads, uploads in pieces, and what storage leaves behind."""
+
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import MalformedRequest, NoSpace
+from service.storage import Storage
+from service.video.stages import in_thread
+from service.video.upload import MultipartFile, UploadFile
+
+BODY = (
+    b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\nContent-Type: video/mp4\r\n\r\n'
+    b"some\r\n--bytes\r\n--edge--\r\n"
+)
+
+
+def test_items_come_in_order_and_an_error_comes_after_them() -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        raise ValueError("the file ends here")
+
+    found = []
+    with in_thread(items(), "read", depth=2) as taken, pytest.raises(ValueError, match="ends here"):
+        found.extend(taken)
+    assert found == [0, 1, 2, 3, 4]
+
+
+def test_a_stage_runs_no_further_ahead_than_its_queue() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(1, 100):
+            made.append(number)
+            yield number
+
+    with in_thread(items(), "read", depth=3) as taken:
+        assert next(taken) == 1
+        assert next(taken) == 2
+    assert len(made) <= 2 + 3 + 1 + 1
+
+
+def test_leaving_early_ends_all_threads_of_a_chain() -> None:
+    before = threading.active_count()
+
+    def endless() -> Iterator[int]:
+        number = 0
+        while True:
+            number += 1
+            yield number
+
+    with (
+        in_thread(endless(), "first", 2) as first,
+        in_thread((number * 2 for number in first), "second", 2) as second,
+    ):
+        assert next(second) == 2
+    assert threading.active_count() == before
+
+
+async def pieces(body: bytes, sizes: list[int]) -> AsyncIterator[bytes]:
+    position = 0
+    for size in sizes:
+        yield body[position : position + size]
+        position += size
+    yield body[position:]
+
+
+@given(st.lists(st.integers(min_value=1, max_value=30), max_size=40))
+def test_a_multipart_file_is_found_however_the_body_is_cut(sizes: list[int]) -> None:
+    async def read() -> tuple[bytes, str | None]:
+        part = MultipartFile("multipart/form-data; boundary=edge")
+        found = b"".join([chunk async for chunk in part.chunks(pieces(BODY, sizes))])
+        return found, part.name
+
+    assert asyncio.run(read()) == (b"some\r\n--bytes", "a.mp4")
+
+
+async def test_a_multipart_body_that_is_cut_off_is_refused() -> None:
+    part = MultipartFile("multipart/form-data; boundary=edge")
+    with pytest.raises(MalformedRequest, match="ends in the middle"):
+        [chunk async for chunk in part.chunks(pieces(BODY[:-10], [50]))]
+
+
+async def test_an_upload_is_stored_and_checksummed_as_it_came(tmp_path: Path) -> None:
+    body = os.urandom(3_000_000)
+    file = UploadFile(tmp_path / "upload", lambda: None)
+    await file.receive(pieces(body, [1, 70_000, 1_500_000]))
+    assert (tmp_path / "upload").read_bytes() == body
+    assert (file.bytes, file.sha256) == (len(body), hashlib.sha256(body).hexdigest())
+
+
+async def test_an_upload_stops_when_the_disk_runs_full(tmp_path: Path) -> None:
+    def full() -> None:
+        raise NoSpace("full")
+
+    file = UploadFile(tmp_path / "upload", full)
+    with pytest.raises(NoSpace):
+        await file.receive(pieces(bytes(70_000_000), [2_000_000] * 35))
+
+
+def test_a_sweep_removes_what_rests_without_a_job_and_nothing_else(tmp_path: Path) -> None:
+    storage = Storage(tmp_path, 0)
+    for job in ("known", "forgotten", "young"):
+        upload = storage.new_upload()
+        upload.write_bytes(b"video")
+        storage.adopt(upload, job)
+    cut_off = storage.new_upload()
+    cut_off.write_bytes(b"half")
+    for path in (cut_off, tmp_path / "videos" / "known", tmp_path / "videos" / "forgotten"):
+        os.utime(path, (0, 0))
+    storage.sweep({"known"})
+    assert sorted(path.name for path in (tmp_path / "videos").iterdir()) == ["known", "young"]
+    assert storage.source("known").read_bytes() == b"video"
+    assert not cut_off.exists()
+
+
+def test_space_is_measured_with_what_is_to_come(tmp_path: Path) -> None:
+    storage = Storage(tmp_path, 0)
+    storage.require_space(0)
+    with pytest.raises(NoSpace, match="would be written"):
+        storage.require_space(10**18)
