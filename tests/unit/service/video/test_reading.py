@@ -14,6 +14,7 @@ from service.video.options import VideoOptions
 from service.video.probe import probe
 from service.video.reader import read_frames
 from tests.support import videos
+from tests.support.running import encode
 
 LONG = 60
 
@@ -129,6 +130,13 @@ def test_neither_name_nor_contents_make_a_playlist_open_other_files(tmp_path: Pa
             pass
 
 
-def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
+def test_a_picture_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "picture.mp4"
+    path.write_bytes(encode(videos.frame_at(0), ".jpg"))
+    with pytest.raises(UndecodableVideo), open_video(path):
+        pass
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(UndecodableVideo, match="only audio"), open_video(videos.audio_only(tmp_path / "tone.mp4")):
         pass
