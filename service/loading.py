@@ -1,5 +1,6 @@
 """A package on disk -> a model that is verified, reproduces its golden outputs, and is warm."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,34 @@ import numpy as np
 from service.backends import Backend
 from service.backends.cores import available_cores
 from service.backends.onnxruntime import OnnxRuntimeBackend, choose_precision, choose_provider
-from service.errors import PackageError
+from service.errors import PackageError, ProviderUnavailable
 from service.manifest import GOLDEN_CHANGED_SHARE_LIMIT, Agreement, Manifest, Package, agreement
 from service.settings import Settings
+
+log = logging.getLogger(__name__)
 
 OpenBackend = Callable[[Package, Settings], Backend]
 
 
-def open_onnxruntime(package: Package, settings: Settings) -> Backend:
-    """The package's file on the provider and in the precision that the settings ask for."""
-    provider = choose_provider(settings.provider)
+def open_onnxruntime(
+    package: Package, settings: Settings, *, choose: Callable[[str], str] = choose_provider
+) -> Backend:
+    """The package's file on the provider and in the precision that the settings ask for.
+
+    With `auto`, a GPU that ONNX Runtime can't use (no CUDA libraries, say) is left alone, with a warning that says why.
+    A provider asked for by name is never replaced: raises ProviderUnavailable.
+    """
+    provider = choose(settings.provider)
+    try:
+        return _open(package, settings, provider)
+    except ProviderUnavailable as error:
+        if settings.provider != "auto" or provider == "cpu":
+            raise
+        log.warning("%s runs on the CPU although a GPU is here: %s", package.label, error)
+        return _open(package, settings, "cpu")
+
+
+def _open(package: Package, settings: Settings, provider: str) -> Backend:
     return OnnxRuntimeBackend(
         package,
         provider=provider,
