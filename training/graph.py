@@ -65,9 +65,18 @@ def write_onnx(net: SegmentationNet, manifest: Manifest, path: Path) -> None:
     if program is None:
         raise ExportError("PyTorch's exporter returned no program")
     model = program.model_proto
+    drop_traces(model)
     set_metadata(model, manifest)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
+
+
+def drop_traces(model: onnx.ModelProto) -> None:
+    """Remove the exporter's notes (stack traces, scopes): they hold paths of the machine that exported."""
+    graph = model.graph
+    for part in [graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer]:
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
 
 
 def set_metadata(model: onnx.ModelProto, manifest: Manifest) -> None:

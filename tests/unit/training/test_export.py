@@ -43,6 +43,12 @@ def test_a_package_keeps_the_contract_and_its_golden_outputs(exported: tuple[Pac
     assert "Not a medical device" in (package.folder / "card.md").read_text()
 
 
+def test_an_exported_file_holds_no_path_of_the_machine_that_made_it(exported: tuple[Package, Path]) -> None:
+    written = exported[0].model_path("fp32").read_bytes()
+    assert str(Path(torch.__file__).parent).encode() not in written
+    assert b".py" not in written
+
+
 def test_the_manifest_s_scores_can_be_made_again(exported: tuple[Package, Path], preset: Preset) -> None:
     package, backend = open_package(exported[0].folder, provider="cpu")
     assert evaluate(backend, package.manifest, preset, exported[1]) == package.manifest.metrics
