@@ -66,6 +66,20 @@ def selected_checkpoint(run: Path) -> Path:
     return run / BEST if last.is_file() and load_trained(last).preset.selection == "best" else last
 
 
+def take_weights(net: SegmentationNet, source: SegmentationNet) -> tuple[int, int]:
+    """Copies what agrees in name and shape; returns the numbers of tensors taken and left as they were.
+
+    Another number of classes leaves only the head fresh. Raises TrainingError when nothing agrees.
+    """
+    own = net.state_dict()
+    fitting = {k: v for k, v in source.state_dict().items() if k in own and own[k].shape == v.shape}
+    learned = [k for k in fitting if k.startswith("body.")]
+    if not learned:
+        raise TrainingError("the checkpoint to start from shares no weight with this preset's net")
+    net.load_state_dict(fitting, strict=False)
+    return len(fitting), len(own) - len(fitting)
+
+
 def _git(root: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -34,8 +34,12 @@ class InputShape(_Part):
 
 
 class NetSpec(_Part):
-    architecture: Literal["unet"] = "unet"
+    architecture: str = "unet"
+    """Any of segmentation_models_pytorch, in lower case: `unet`, `unetplusplus`, `deeplabv3plus` ..."""
     encoder: str = "tu-tf_efficientnet_lite0"
+    """Any encoder of segmentation_models_pytorch, or `tu-` and the name of a timm model that gives features."""
+    options: dict[str, int | float | str | bool | list[int] | None] = {}
+    """Further arguments of the architecture, e.g. `decoder_channels: [128, 64, 48, 32, 16]`."""
 
 
 class DataUse(_Part):
@@ -47,6 +51,8 @@ class DataUse(_Part):
     """`all`, or a split that the data set names."""
     groups: list[str] | None = None
     """Only these groups of the split."""
+    every: int = Field(default=1, ge=1)
+    """Only every n-th of them: neighbours of a video are alike."""
     repeat: int = Field(default=1, ge=1)
     """How often an epoch sees each frame."""
 

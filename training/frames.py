@@ -84,8 +84,8 @@ def load_pairs(preset: Preset, datasets: Path) -> tuple[list[Pair], list[Pair]]:
 
 
 def select(dataset: Dataset, use: DataUse) -> list[Sample]:
-    """Samples of the split, and of the groups if any are named."""
-    samples = [s for s in dataset.split(use.split) if use.groups is None or s.group in use.groups]
+    """Every n-th sample of the split, and of the groups if any are named."""
+    samples = [s for s in dataset.split(use.split) if use.groups is None or s.group in use.groups][:: use.every]
     if not samples:
         raise PresetError(f"{use.data}: split {use.split!r} holds no frame of the groups {use.groups}")
     return samples

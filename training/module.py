@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from training.config import Preset
 from training.losses import segmentation_loss
-from training.nets import SegmentationNet
+from training.nets import SegmentationNet, depthwise_in_float32
 
 
 class SegmentationModule(lt.LightningModule):
@@ -23,6 +23,11 @@ class SegmentationModule(lt.LightningModule):
         self.net = net
         self.averaged = AveragedModel(net, avg_fn=self._average, use_buffers=True)
         self._frame_dice: list[Tensor] = []
+
+    @override
+    def on_fit_start(self) -> None:
+        if self.device.type == "cpu":
+            depthwise_in_float32(self.net)
 
     @override
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:

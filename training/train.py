@@ -11,13 +11,13 @@ from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from training.checkpoints import BEST, KEY, LAST, describe
+from training.checkpoints import BEST, KEY, LAST, describe, load_trained, selected_checkpoint, take_weights
 from training.config import Preset
 from training.errors import TrainingError
 from training.frames import PlainFrames, TrainingFrames, load_pairs
 from training.history import History
 from training.module import SegmentationModule
-from training.nets import build_net
+from training.nets import SegmentationNet, build_net
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class RunOptions:
     datasets: Path
     folder: Path
     encoder_weights: Path | str | None = "hub"
+    start_from: Path | None = None
+    """Run or checkpoint whose averaged weights the net starts from, where names and shapes agree."""
     resume: bool = False
     workers: int = 1
     threads: int | None = None
@@ -55,7 +57,7 @@ def train(preset: Preset, options: RunOptions) -> Path:
     torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
     lt.seed_everything(preset.seed, workers=True, verbose=False)
     training, validation = load_pairs(preset, options.datasets)
-    net = build_net(preset.net, preset.channels, None if options.resume else options.encoder_weights)
+    net = _first_net(preset, options)
     module = SegmentationModule(net.to(memory_format=torch.channels_last), preset)
     batches = _loader(TrainingFrames(training, preset), preset, options, shuffle=True)
     watched = _loader(PlainFrames(validation), preset, options, shuffle=False) if validation else None
@@ -63,6 +65,17 @@ def train(preset: Preset, options: RunOptions) -> Path:
     trainer = _trainer(preset, options, watched=bool(validation))
     trainer.fit(module, batches, watched, ckpt_path=str(last) if options.resume else None)
     return last if preset.selection == "last" else options.folder / BEST
+
+
+def _first_net(preset: Preset, options: RunOptions) -> SegmentationNet:
+    if options.resume:
+        return build_net(preset.net, preset.channels, pretrained=None)
+    if options.start_from is None:
+        return build_net(preset.net, preset.channels, options.encoder_weights)
+    net = build_net(preset.net, preset.channels, pretrained=None)
+    taken, left = take_weights(net, load_trained(selected_checkpoint(options.start_from)).net)
+    print(f"{taken} tensors from {options.start_from}, {left} fresh")
+    return net
 
 
 def choose_precision(accelerator: str) -> str:

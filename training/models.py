@@ -1,0 +1,70 @@
+"""Any trained model behind one face: a package as the service runs it, or a checkpoint run by PyTorch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from service.backends import Backend
+from service.imaging.geometry import U8, InputSpec, decide, prepare, restore
+from service.manifest import ClassEntry, PrecisionName
+from training.checkpoints import load_trained, selected_checkpoint
+from training.config import Preset, load_preset
+from training.evaluate import open_package
+from training.graph import TorchBackend
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model ready to predict, with the preset that names its data."""
+
+    label: str
+    """For tables and figures: `polyps/2 fp32`, or the run's folder."""
+    classes: list[ClassEntry]
+    spec: InputSpec
+    threshold: float
+    backend: Backend
+    preset: Preset
+
+    def probabilities(self, image: U8) -> U8:
+        """RGB uint8 [H, W, 3] -> uint8 [C, H, W] at the frame's size, as the service computes them."""
+        planes = self.backend.run(prepare(image, self.spec)[np.newaxis])[0]
+        return restore(planes, self.spec, image.shape[0], image.shape[1])
+
+    def mask(self, image: U8) -> U8:
+        """RGB uint8 [H, W, 3] -> class ids uint8 [H, W]."""
+        return decide(self.probabilities(image), self.threshold)
+
+
+def open_model(path: Path, precision: PrecisionName = "fp32") -> OpenModel:
+    """`path`: a package's folder (models/NAME/VERSION), a run's folder or a checkpoint.
+
+    Raises PackageError, TrainingError, PresetError.
+    """
+    return _open_package(path, precision) if (path / "manifest.json").is_file() else _open_checkpoint(path)
+
+
+def _open_package(path: Path, precision: PrecisionName) -> OpenModel:
+    package, backend = open_package(path, precision)
+    manifest = package.manifest
+    return OpenModel(
+        label=f"{manifest.name}/{manifest.version} {backend.precision}",
+        classes=manifest.classes,
+        spec=manifest.input.spec(),
+        threshold=manifest.threshold,
+        backend=backend,
+        preset=load_preset(manifest.training.preset),
+    )
+
+
+def _open_checkpoint(path: Path) -> OpenModel:
+    trained = load_trained(selected_checkpoint(path))
+    preset = trained.preset
+    return OpenModel(
+        label=path.name if path.is_dir() else path.parent.name,
+        classes=[ClassEntry(id=i, name=c.name, colour=c.colour) for i, c in enumerate(preset.classes)],
+        spec=preset.input.spec(),
+        threshold=preset.threshold,
+        backend=TorchBackend(trained.net),
+        preset=preset,
+    )
