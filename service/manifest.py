@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from service.errors import PackageError
-from service.imaging.geometry import U8, InputSpec, Resize, decide
+from service.imaging.geometry import U8, Filter, InputSpec, Resize, decide
 
 GOLDEN_CHANGED_SHARE_LIMIT = 0.002
 """Share of golden pixels that may change class before a package is refused."""
@@ -47,9 +47,11 @@ class InputEntry(_Part):
     height: int = Field(ge=16, le=4096)
     width: int = Field(ge=16, le=4096)
     resize: Resize
+    filters: tuple[Filter, ...] = ()
+    """What is done to a frame after its resize, in this order; `service.imaging.geometry.apply_filters` does it."""
 
     def spec(self) -> InputSpec:
-        return InputSpec(self.height, self.width, self.resize)
+        return InputSpec(self.height, self.width, self.resize, self.filters)
 
 
 class FileEntry(_Part):
@@ -155,12 +157,14 @@ class Manifest(_Part):
         return [entry.rgb for entry in self.classes]
 
     def contract_sha256(self) -> str:
-        """Checksum of what a caller relies on: name, version, classes, input and threshold.
+        """Checksum of what a caller relies on: name, version, classes, input (filters if any) and threshold.
 
         The ONNX files carry it in their metadata, so that none can be moved under another manifest. (A checksum of the
         whole manifest can't be inside a file whose own checksum the manifest holds.)
         """
         contract = self.model_dump(mode="json", include={"name", "version", "task", "classes", "input", "threshold"})
+        if not self.input.filters:
+            del contract["input"]["filters"]  # the field is younger than the first packages
         return hashlib.sha256(json.dumps(contract, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """From a checkpoint to a model package: graph, parity, golden outputs, scores, manifest, card."""
 
+import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,7 @@ def _draft(trained: Trained, folder: Path) -> Manifest:
         version=int(folder.name),
         task="segmentation",
         classes=[ClassEntry(id=i, name=c.name, colour=c.colour) for i, c in enumerate(preset.classes)],
-        input=InputEntry(height=preset.input.height, width=preset.input.width, resize=preset.input.resize),
+        input=InputEntry(**dataclasses.asdict(preset.input.spec())),
         threshold=preset.threshold,
         files={"fp32": nothing},
         golden=nothing,

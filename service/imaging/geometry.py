@@ -3,6 +3,7 @@
 The same code serves training, evaluation and the service, so what was measured is what runs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,15 +13,17 @@ import numpy.typing as npt
 
 U8 = npt.NDArray[np.uint8]
 Resize = Literal["stretch", "letterbox"]
+Filter = Literal["equalise", "smooth"]
 
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """How a model wants its frames: size in pixels, and whether the aspect ratio is kept."""
+    """How a model wants its frames: size in pixels, whether the aspect ratio is kept, and filters in their order."""
 
     height: int
     width: int
     resize: Resize = "stretch"
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,26 @@ def content_box(spec: InputSpec, frame_height: int, frame_width: int) -> Box:
 
 
 def prepare(rgb: U8, spec: InputSpec) -> U8:
-    """RGB uint8 [H, W, 3] -> model input uint8 [h, w, 3], area-averaged when shrinking, black bars when letterboxed."""
+    """RGB uint8 [H, W, 3] -> model input uint8 [h, w, 3], area-averaged when shrinking, filtered, black bars when
+    letterboxed (which the filters don't see)."""
     box = content_box(spec, rgb.shape[0], rgb.shape[1])
-    content = _resize(rgb, box.height, box.width)
+    content = apply_filters(_resize(rgb, box.height, box.width), spec.filters)
     if spec.resize == "stretch":
         return content
     canvas = np.zeros((spec.height, spec.width, 3), np.uint8)
     canvas[box.top : box.top + box.height, box.left : box.left + box.width] = content
     return canvas
+
+
+def apply_filters(rgb: U8, filters: tuple[Filter, ...]) -> U8:
+    """RGB uint8 [h, w, 3] -> the same size, each filter in turn.
+
+    `equalise` spreads the histogram of the luma (Y of YCrCb, BT.601) over 0..255 and leaves the colour difference;
+    `smooth` is the 3 x 3 binomial kernel 1-2-1, a Gaussian of sigma 0.85 pixels, mirrored at the border.
+    """
+    for name in filters:
+        rgb = _FILTERS[name](rgb)
+    return rgb
 
 
 def restore(probabilities: U8, spec: InputSpec, frame_height: int, frame_width: int) -> U8:
@@ -93,3 +108,15 @@ def _resize(rgb: U8, height: int, width: int) -> U8:
     shrinks = height * width < rgb.shape[0] * rgb.shape[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=interpolation), np.uint8)
+
+
+def _equalise(rgb: U8) -> U8:
+    luma, red, blue = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb))
+    return np.asarray(cv2.cvtColor(cv2.merge([cv2.equalizeHist(luma), red, blue]), cv2.COLOR_YCrCb2RGB), np.uint8)
+
+
+def _smooth(rgb: U8) -> U8:
+    return np.asarray(cv2.GaussianBlur(rgb, (3, 3), 0), np.uint8)
+
+
+_FILTERS: dict[Filter, Callable[[U8], U8]] = {"equalise": _equalise, "smooth": _smooth}

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
-from service.imaging.geometry import U8, InputSpec, content_box
+from service.imaging.geometry import U8, InputSpec, apply_filters, content_box
 from service.video.probe import rotation_of
 
 _PLANAR_FORMATS = {"yuv420p", "yuvj420p"}
@@ -94,7 +94,7 @@ def to_model_input(planes: Planes, spec: InputSpec) -> U8:
     """
     box = content_box(spec, *planes.y.shape)
     yuv = cv2.merge([_resize(plane, box.height, box.width) for plane in (planes.y, planes.u, planes.v)])
-    rgb = np.asarray(cv2.transform(yuv, planes.colour.to_rgb()), np.uint8)
+    rgb = apply_filters(np.asarray(cv2.transform(yuv, planes.colour.to_rgb()), np.uint8), spec.filters)
     if spec.resize == "stretch":
         return rgb
     canvas = np.zeros((spec.height, spec.width, 3), np.uint8)

@@ -1,5 +1,6 @@
 """A model package says what it is, and is refused with the reason when it does not hold it."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,7 @@ def test_a_package_in_the_wrong_folder_is_refused(package: Package, name: str, v
         (setting("name", to="../red"), "name: String should match pattern"),
         (setting("task", to="detection"), "task: Input should be 'segmentation'"),
         (setting("input", "resize", to="crop"), "input.resize: Input should be 'stretch' or 'letterbox'"),
+        (setting("input", "filters", to=["sharpen"]), "input.filters.0: Input should be 'equalise' or 'smooth'"),
         (setting("input", "height", to=8), "input.height: Input should be greater than or equal to 16"),
         (setting("classes", 1, "colour", to="red"), "classes.1.colour: String should match pattern"),
         (setting("classes", 1, "id", to=2), "class ids must be 0, 1, 2"),
@@ -139,6 +141,7 @@ def test_a_missing_file_is_refused(package: Package, name: str) -> None:
         setting("version", to=2),
         setting("threshold", to=0.4),
         setting("input", "resize", to="letterbox"),
+        setting("input", "filters", to=["smooth"]),
         setting("classes", 1, "colour", to="#123456"),
         setting("classes", 1, "name", to="polyp"),
     ],
@@ -148,6 +151,24 @@ def test_whatever_a_caller_relies_on_changes_the_contracts_checksum(package: Pac
     assert Manifest.model_validate(content).contract_sha256() == package.manifest.contract_sha256()
     change(content)
     assert Manifest.model_validate(content).contract_sha256() != package.manifest.contract_sha256()
+
+
+def test_a_manifest_from_before_filters_keeps_its_contracts_checksum(package: Package) -> None:
+    content = package.manifest.model_dump(mode="json")
+    del content["input"]["filters"]
+    rewrite(package, lambda written: written["input"].pop("filters"))
+    contract = {key: content[key] for key in ("name", "version", "task", "classes", "input", "threshold")}
+    written = json.dumps(contract, sort_keys=True, separators=(",", ":")).encode()
+    assert Package.read(package.folder).manifest.contract_sha256() == hashlib.sha256(written).hexdigest()
+
+
+def test_the_order_of_filters_is_part_of_the_contract(package: Package) -> None:
+    content = package.manifest.model_dump(mode="json")
+    content["input"]["filters"] = ["smooth", "equalise"]
+    first = Manifest.model_validate(content)
+    content["input"]["filters"] = ["equalise", "smooth"]
+    assert first.input.spec() == InputSpec(64, 96, "stretch", ("smooth", "equalise"))
+    assert first.contract_sha256() != Manifest.model_validate(content).contract_sha256()
 
 
 def test_scores_and_limits_can_be_edited_without_a_new_model_file(package: Package) -> None:

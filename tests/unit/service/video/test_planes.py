@@ -1,12 +1,13 @@
 """Planes against FFmpeg's own conversion and geometry.prepare."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from service.imaging.geometry import InputSpec, prepare
+from service.imaging.geometry import Filter, InputSpec, prepare
 from service.video.planes import Colour, colour_of, to_frame, to_model_input, to_planes, to_rgb
 from tests.support import videos
 
@@ -42,6 +43,18 @@ def test_the_models_input_is_what_prepare_makes_of_the_frame_in_rgb(
     difference = np.abs(found - expected)
     assert np.median(difference) <= usual
     assert np.percentile(difference, 95) <= largest  # chroma is averaged there, repeated here: edges differ
+
+
+def test_a_models_filters_are_applied_to_frames_of_a_video_too(tmp_path: Path) -> None:
+    frame = first_frame(videos.write_variant(tmp_path, "h264.mp4"))
+    planes = to_planes(frame, frame.height, frame.width)
+    filters: tuple[Filter, ...] = ("equalise", "smooth")
+    for resize in ("stretch", "letterbox"):
+        spec = InputSpec(48, 80, resize)  # type: ignore[arg-type]
+        found = to_model_input(planes, replace(spec, filters=filters))
+        expected = prepare(frame.to_ndarray(format="rgb24"), replace(spec, filters=filters))
+        assert np.median(np.abs(found.astype(int) - expected)) <= 3
+        assert np.abs(found.astype(int) - to_model_input(planes, spec)).mean() > 10
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
