@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from training.config import PRESETS_DIR, Preset, load_preset
+from training.config import PRESETS_DIR, DataUse, Preset, load_preset
 from training.errors import PresetError
 
 
@@ -13,9 +13,17 @@ from training.errors import PresetError
 def test_every_shipped_preset_loads_and_scores_only_held_out_data(name: str) -> None:
     preset = load_preset(name)
     assert preset.name == name
-    scored = {(use.data, use.split) for use in preset.test}
-    assert not scored & {(use.data, use.split) for use in [*preset.train, *preset.validation]}
-    assert all(use.split != "all" for use in preset.test)
+    for scored in preset.test:
+        assert not any(may_overlap(scored, seen) for seen in [*preset.train, *preset.validation]), scored
+
+
+def may_overlap(one: DataUse, other: DataUse) -> bool:
+    """Whether two parts of a data set may share a frame, as far as their names tell."""
+    if one.data != other.data:
+        return False
+    if one.groups is not None and other.groups is not None and not set(one.groups) & set(other.groups):
+        return False
+    return one.split == other.split or "all" in {one.split, other.split}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +46,7 @@ def test_a_preset_that_does_not_hold_is_refused(
 
 
 def test_an_unknown_preset_names_those_that_are_there() -> None:
-    with pytest.raises(PresetError, match=r"no preset 'nothing'; shipped: instruments, "):
+    with pytest.raises(PresetError, match=r"no preset 'nothing'; shipped: .*polyps"):
         load_preset("nothing")
 
 
