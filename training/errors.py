@@ -2,6 +2,8 @@
 
 TrainingError
 +-- DatasetError    a source or canonical data set does not hold what its layout promises; names the file
+|   +-- MaskSizeError   a mask has another size than its frame
++-- InputError      what a command is pointed at cannot be read, or was made with other options; says what to do
 +-- PresetError     a preset cannot be read, or does not fit the data it names
 +-- ExportError     a package would not hold its contract: parity above tolerance, or a graph that fails its check
 """
@@ -13,6 +15,14 @@ class TrainingError(Exception):
 
 class DatasetError(TrainingError):
     """A file of a data set is missing, unreadable or inconsistent."""
+
+
+class InputError(TrainingError):
+    """A video, a picture or a folder is missing, unreadable, or belongs to a call with other options."""
+
+
+class MaskSizeError(DatasetError):
+    """A mask and its frame differ in size."""
 
 
 class PresetError(TrainingError):

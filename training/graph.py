@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import onnx
 import torch
@@ -9,10 +10,12 @@ from torch import Tensor, nn
 
 from service.imaging.geometry import U8
 from service.manifest import INPUT_NAME, OUTPUT_NAME, Manifest
-from training.errors import ExportError
+from training.errors import ExportError, TrainingError
 from training.nets import SegmentationNet
 
 OPSET = 18
+
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class Graph(nn.Module):
@@ -33,18 +36,25 @@ class TorchBackend:
     """PyTorch in float32 behind the service's Backend protocol: what an exported file is compared with."""
 
     name = "pytorch"
-    provider = "cpu"
     precision = "fp32"
     max_batch = 8
 
-    def __init__(self, net: SegmentationNet) -> None:
-        self._graph = Graph(net).eval()
+    def __init__(self, net: SegmentationNet, device: Literal["cpu", "cuda"] = "cpu") -> None:
+        self.provider: str = device
+        self._graph = Graph(net).eval().to(device)
 
     def run(self, frames: U8) -> U8:
         """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w]."""
         with torch.inference_mode():
-            probabilities: U8 = self._graph(torch.from_numpy(frames)).numpy()
+            probabilities: U8 = self._graph(torch.from_numpy(frames).to(self.provider)).cpu().numpy()
         return probabilities
+
+
+def choose_device(asked: Device) -> Literal["cpu", "cuda"]:
+    """`auto` is the GPU where PyTorch finds one. Raises TrainingError where one was asked for and is not there."""
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("device cuda was asked for, and PyTorch finds no GPU")
+    return "cuda" if asked != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def write_onnx(net: SegmentationNet, manifest: Manifest, path: Path) -> None:

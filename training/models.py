@@ -11,7 +11,7 @@ from service.manifest import ClassEntry, PrecisionName
 from training.checkpoints import load_trained, selected_checkpoint
 from training.config import Preset, load_preset
 from training.evaluate import open_package
-from training.graph import TorchBackend
+from training.graph import Device, TorchBackend, choose_device
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,18 @@ class OpenModel:
         return decide(self.probabilities(image), self.threshold)
 
 
-def open_model(path: Path, precision: PrecisionName = "fp32") -> OpenModel:
+def open_model(path: Path, precision: PrecisionName = "fp32", device: Device = "auto") -> OpenModel:
     """`path`: a package's folder (models/NAME/VERSION), a run's folder or a checkpoint.
 
-    Raises PackageError, TrainingError, PresetError.
+    Raises PackageError, ProviderUnavailable, TrainingError, PresetError.
     """
-    return _open_package(path, precision) if (path / "manifest.json").is_file() else _open_checkpoint(path)
+    if (path / "manifest.json").is_file():
+        return _open_package(path, precision, device)
+    return _open_checkpoint(path, device)
 
 
-def _open_package(path: Path, precision: PrecisionName) -> OpenModel:
-    package, backend = open_package(path, precision)
+def _open_package(path: Path, precision: PrecisionName, device: Device) -> OpenModel:
+    package, backend = open_package(path, precision, device)
     manifest = package.manifest
     return OpenModel(
         label=f"{manifest.name}/{manifest.version} {backend.precision}",
@@ -57,7 +59,7 @@ def _open_package(path: Path, precision: PrecisionName) -> OpenModel:
     )
 
 
-def _open_checkpoint(path: Path) -> OpenModel:
+def _open_checkpoint(path: Path, device: Device) -> OpenModel:
     trained = load_trained(selected_checkpoint(path))
     preset = trained.preset
     return OpenModel(
@@ -65,6 +67,6 @@ def _open_checkpoint(path: Path) -> OpenModel:
         classes=[ClassEntry(id=i, name=c.name, colour=c.colour) for i, c in enumerate(preset.classes)],
         spec=preset.input.spec(),
         threshold=preset.threshold,
-        backend=TorchBackend(trained.net),
+        backend=TorchBackend(trained.net, choose_device(device)),
         preset=preset,
     )

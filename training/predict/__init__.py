@@ -1,0 +1,1 @@
+"""A model over a video, a picture or a folder of pictures: masks, numbers, an annotated film."""
