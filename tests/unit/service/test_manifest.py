@@ -11,7 +11,7 @@ import pytest
 
 from service.errors import PackageError
 from service.imaging.geometry import InputSpec
-from service.manifest import Manifest, Package, agreement
+from service.manifest import GOLDEN_CHANGED_SHARE_LIMIT, Manifest, Package, Parity, agreement
 from tests.support.red import write_red_package
 
 Change = Callable[[dict[str, Any]], None]
@@ -186,3 +186,50 @@ def test_agreement_counts_the_largest_step_and_the_pixels_that_change_class() ->
     found = agreement(expected, actual, 0.5)
     assert found.largest_difference == 100
     assert found.changed_share == pytest.approx(4 / 40)
+
+
+def _parity(**changes: Any) -> dict[str, Any]:
+    known = {"precision": "int8", "backend": "openvino-cpu", "batch_sizes": [1], "frames": 3, "largest_difference": 40}
+    return {**known, "changed_share": 0.01, "dice_difference": -0.004, **changes}
+
+
+@pytest.mark.parametrize(
+    ("parity", "limit"),
+    [
+        (_parity(), 0.02),
+        (_parity(changed_share=0.0004), GOLDEN_CHANGED_SHARE_LIMIT),
+        (_parity(dice_difference=-0.006), GOLDEN_CHANGED_SHARE_LIMIT),
+        (_parity(dice_difference=None), GOLDEN_CHANGED_SHARE_LIMIT),
+        (_parity(backend="onnxruntime-cpu"), GOLDEN_CHANGED_SHARE_LIMIT),
+        (_parity(precision="fp16"), GOLDEN_CHANGED_SHARE_LIMIT),
+    ],
+)
+def test_only_a_pair_that_was_measured_to_hold_may_change_more_golden_pixels(
+    package: Package, parity: dict[str, Any], limit: float
+) -> None:
+    content = {**package.manifest.model_dump(mode="json"), "parity": [parity]}
+    assert Manifest.model_validate(content).golden_limit("int8", "openvino-cpu") == pytest.approx(limit)
+
+
+def test_fp32_is_held_to_the_strict_limit_whatever_its_parity_says(package: Package) -> None:
+    parity = _parity(precision="fp32", changed_share=0.3, dice_difference=0)
+    manifest = Manifest.model_validate({**package.manifest.model_dump(mode="json"), "parity": [parity]})
+    assert manifest.golden_limit("fp32", "openvino-cpu") == GOLDEN_CHANGED_SHARE_LIMIT
+
+
+def test_a_gain_of_dice_holds_and_a_loss_above_the_limit_does_not() -> None:
+    assert Parity.model_validate(_parity(dice_difference=0.02)).holds
+    assert Parity.model_validate(_parity(dice_difference=-0.005)).holds
+    assert not Parity.model_validate(_parity(dice_difference=-0.0051)).holds
+    assert Parity.model_validate(_parity(precision="fp32", dice_difference=None)).holds
+
+
+def test_a_manifest_with_all_that_a_reader_wants_is_read(package: Package) -> None:
+    content = package.manifest.model_dump(mode="json")
+    content["crossval"] = [{"group": "OP1", "class_name": "tool", "n": 40, "dice": 0.91, "iou": 0.85}]
+    content["training"]["started_from"] = "instruments_start"
+    content["files"]["fp32"]["made"] = "by hand"
+    content["what_helped"] = "Pasting."
+    manifest = Manifest.model_validate(content)
+    assert (manifest.crossval[0].dice, manifest.training.started_from) == (0.91, "instruments_start")
+    assert manifest.contract_sha256() == package.manifest.contract_sha256()
