@@ -36,6 +36,8 @@ class InputFrame:
     """The video, or what the names of a folder's pictures have in common before their last number."""
     time_s: float | None
     image: U8
+    path: Path | None = None
+    """A picture's file."""
 
 
 class Source(Protocol):
@@ -135,7 +137,7 @@ class PictureSource:
             except EndomaskError:
                 self.damaged.append(name)
                 continue
-            yield InputFrame(index, name, group_of(name), None, image)
+            yield InputFrame(index, name, group_of(name), None, image, self._named[name])
 
 
 def open_source(path: Path, step: int = 1, limit: int | None = None) -> Source:

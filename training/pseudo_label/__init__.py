@@ -1,0 +1,1 @@
+"""A model's own masks as training data: doubt measured, doubtful frames left out, the rest ranked for people."""
