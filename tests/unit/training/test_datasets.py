@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.training.conftest import CLASSES, red_square_frames
 from training.config import DataUse, Preset
-from training.datasets.base import Dataset, SourceDataset, SourceFrame, write_dataset
+from training.datasets.base import Dataset, SourceDataset, SourceFrame, read_grey, write_dataset
 from training.errors import DatasetError, PresetError
 from training.frames import hold_out, load, load_pairs, merge_table, select
 
@@ -77,6 +77,60 @@ def test_a_mask_that_does_not_fit_is_refused_by_name(tmp_path: Path, change: dic
     (frame,) = red_square_frames(1)
     with pytest.raises(DatasetError, match=said):
         write_dataset(_source([replace(frame, **change)]), tmp_path / "made")
+
+
+def _with_two_bad(tmp_path: Path) -> list[SourceFrame]:
+    good, small, torn = red_square_frames(3)
+    picture = tmp_path / "torn.jpg"
+    cv2.imwrite(str(picture), np.random.default_rng(0).integers(0, 255, (48, 60, 3), dtype=np.uint8))
+    picture.write_bytes(picture.read_bytes()[:-200])
+    return [replace(small, mask=np.zeros((47, 60), np.uint8)), replace(torn, image=picture), good]
+
+
+def test_all_bad_frames_are_named_not_just_the_first(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as caught:
+        write_dataset(_source(_with_two_bad(tmp_path)), tmp_path / "made")
+    said = str(caught.value)
+    assert said.startswith("2 frames cannot be used; --skip-bad leaves them out:")
+    assert "f01.png is 60x48, its mask (60, 47)" in said
+    assert "torn.jpg is cut off: its JPEG data has no end" in said
+
+
+def test_bad_frames_are_left_out_when_asked_and_stay_on_record(tmp_path: Path) -> None:
+    source = _source(_with_two_bad(tmp_path), {"train": ["g0", "g1"]})
+    dataset = write_dataset(source, tmp_path / "made", skip_bad=True)
+    assert [s.id for s in dataset.split("train")] == ["f00"]
+    assert [(bad.id, bad.problem) for bad in dataset.index.skipped] == [
+        ("f01", "mask of another size"),
+        ("f02", "unreadable or wrong file"),
+    ]
+
+
+def test_a_mask_that_cannot_be_read_spoils_its_frame_alone(tmp_path: Path) -> None:
+    def fail() -> np.ndarray:
+        raise DatasetError("b.png is missing or no readable picture")
+
+    good, bad, also_good = red_square_frames(3)
+    frames = [good, replace(bad, mask=fail), also_good]
+    dataset = write_dataset(_source(frames), tmp_path / "made", skip_bad=True)
+    assert [s.id for s in dataset.split("all")] == ["f00", "f02"]
+
+
+def test_what_stops_the_reader_stops_all_even_when_bad_frames_are_skipped(tmp_path: Path) -> None:
+    def frames() -> Iterator[SourceFrame]:
+        yield from _with_two_bad(tmp_path)
+        raise DatasetError("the archive ends here")
+
+    with pytest.raises(DatasetError, match=r"(?s)torn\.jpg.*the archive ends here"):
+        write_dataset(replace(_source([]), frames=frames()), tmp_path / "made", skip_bad=True)
+
+
+def test_a_png_that_was_cut_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (60, 60), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:-1500])
+    with pytest.raises(DatasetError, match=r"a\.png is cut off"):
+        read_grey(path)
 
 
 def test_the_same_frame_twice_is_refused(tmp_path: Path) -> None:
