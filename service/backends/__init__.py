@@ -1,22 +1,33 @@
 """What runs a model. One Protocol; every implementation takes and gives uint8."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from service.imaging.geometry import U8
+from service.manifest import PrecisionName
+
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+"""What a model is computed in: `bf16` is the FP32 file in bfloat16, each other one is a file of its own."""
 
 
 class Backend(Protocol):
     """A loaded model. `run` may be called from any thread, one call at a time."""
 
     name: str
-    """The runtime, e.g. `onnxruntime`."""
+    """The runtime: `onnxruntime` or `openvino`."""
     provider: str
     """Where it runs: `cuda` or `cpu`. What is active, not what was asked for."""
     precision: str
-    """`fp32`, `fp16` or `int8`."""
+    """`fp32`, `bf16`, `fp16` or `int8`."""
+    threads: int
+    """CPU threads that one run uses."""
     max_batch: int
     """Most frames that one run should take."""
 
     def run(self, frames: U8) -> U8:
         """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], 255 = certain."""
         ...
+
+
+def file_precision(precision: Precision) -> PrecisionName:
+    """The package's file that a precision is computed from."""
+    return "fp32" if precision == "bf16" else precision

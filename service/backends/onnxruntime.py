@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from service.backends.contract import Port, check_contract
 from service.errors import InferenceFailed, PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
 from service.manifest import INPUT_NAME, OUTPUT_NAME, Package, PrecisionName
@@ -27,10 +28,11 @@ class OnnxRuntimeBackend:
     ) -> None:
         self.provider = provider
         self.precision: str = precision
+        self.threads = threads
         self.max_batch = max_batch if provider == "cuda" else 1
         self._label = package.label
         self._session = _open(package.model_path(precision), provider, threads, package.label)
-        _check_contract(self._session, package)
+        _check(self._session, package)
 
     def run(self, frames: U8) -> U8:
         """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w]; raises InferenceFailed."""
@@ -93,17 +95,11 @@ def _open(path: Path, provider: str, threads: int, label: str) -> ort.InferenceS
     return session
 
 
-def _check_contract(session: ort.InferenceSession, package: Package) -> None:
-    manifest = package.manifest
-    inputs = [(node.name, node.type, node.shape[1:]) for node in session.get_inputs()]
-    outputs = [(node.name, node.type, node.shape[1:]) for node in session.get_outputs()]
-    height, width = manifest.input.height, manifest.input.width
-    if inputs != [(INPUT_NAME, "tensor(uint8)", [height, width, 3])]:
-        raise PackageError(f"{package.label}: the input is {inputs}, not {INPUT_NAME} uint8 [N, {height}, {width}, 3]")
-    planes = manifest.channels
-    if outputs != [(OUTPUT_NAME, "tensor(uint8)", [planes, height, width])]:
-        wanted = f"{OUTPUT_NAME} uint8 [N, {planes}, {height}, {width}]"
-        raise PackageError(f"{package.label}: the output is {outputs}, not {wanted}")
+def _check(session: ort.InferenceSession, package: Package) -> None:
     found = session.get_modelmeta().custom_metadata_map.get("contract_sha256")
-    if found != manifest.contract_sha256():
-        raise PackageError(f"{package.label}: the ONNX file belongs to another manifest (contract_sha256 {found})")
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    check_contract(package, [_port(node) for node in inputs], [_port(node) for node in outputs], found)
+
+
+def _port(node: ort.NodeArg) -> Port:
+    return node.name, node.type.removeprefix("tensor(").removesuffix(")"), node.shape[1:]

@@ -26,6 +26,7 @@ class FakeBackend:
     name = "fake"
     provider = "cpu"
     precision = "fp32"
+    threads = 1
 
     def __init__(self, channels: int = 1, max_batch: int = 1, fails_on: tuple[int, int, int] | None = None) -> None:
         self.channels = channels
