@@ -1,0 +1,169 @@
+"""What a cross-validation says: JSON, Markdown and a figure, per fold and over the folds."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from training.crossval import CrossValidation, Fold
+from training.figures import save_figure
+from training.figures.style import INK, colour, style
+from training.framecounts import I64, FrameCounts
+from training.framescores import F64, METRICS, class_scores, estimate, frame_scores, mean_scores, resamples
+from training.runset import write_text
+
+CLASS_METRICS = ("dice", "iou", "precision", "recall")
+
+
+def summarise(study: CrossValidation, counts: dict[str, FrameCounts]) -> dict[str, Any]:
+    """Contents of crossval.json: scores with intervals of each trained fold, mean and spread over the folds."""
+    classes = [entry.name for entry in study.preset.classes[1:]]
+    folds = [_fold(study, fold, counts[fold.name], classes) for fold in study.folds if fold.name in counts]
+    missing = [fold.name for fold in study.folds if fold.name not in counts]
+    content: dict[str, Any] = {
+        "preset": study.preset.name,
+        "data_set": study.data,
+        "classes": classes,
+        "start_from": folds[0]["start_from"] if folds else None,
+        "folds": folds,
+        "folds_not_trained": missing,
+        "scores": [score for name in counts for score in _by_group(counts[name], classes)],
+    }
+    if folds:
+        content["overall"] = {name: _spread([fold["mean"][name]["value"] for fold in folds]) for name in METRICS}
+        content["overall_by_class"] = {
+            name: {m: _spread([fold["classes"][name][m]["value"] for fold in folds]) for m in CLASS_METRICS}
+            for name in classes
+        }
+        content["all_frames"] = _scores(np.concatenate([counts[fold["name"]].confusion for fold in folds]), classes)
+    return content
+
+
+def write_report(study: CrossValidation, counts: dict[str, FrameCounts]) -> dict[str, Any]:
+    """Writes crossval.json, crossval.md and, with a trained fold, crossval.png into the set's folder."""
+    content = summarise(study, counts)
+    folder = study.runs.folder
+    write_text(folder / "crossval.json", json.dumps(content, indent=1) + "\n")
+    write_text(folder / "crossval.md", markdown(content))
+    if counts:
+        write_figure(content, counts, folder / "crossval.png")
+    return content
+
+
+def markdown(content: dict[str, Any]) -> str:
+    """A table a fold, and the mean and standard deviation over the folds."""
+    classes = content["classes"]
+    several = len(classes) > 1
+    heads = [f"{metric} {name}" for name in classes for metric in ("Dice", "IoU")] + (["Dice mean"] if several else [])
+    rows = [["fold", "held out", "frames", *heads, "accuracy", "training (min)"]]
+    for fold in content["folds"]:
+        cells = [_cell(fold["classes"][name][metric]) for name in classes for metric in ("dice", "iou")]
+        cells += [_cell(fold["mean"]["dice"])] if several else []
+        minutes = "" if fold["train_seconds"] is None else f"{fold['train_seconds'] / 60:.1f}"
+        accuracy = f"{fold['mean']['accuracy']['value']:.4f}"
+        rows.append([fold["name"], _short(fold["held_out"]), str(fold["n"]), *cells, accuracy, minutes])
+    if "overall" in content:
+        by_class = content["overall_by_class"]
+        cells = [_mean_sd(by_class[name][metric]) for name in classes for metric in ("dice", "iou")]
+        cells += [_mean_sd(content["overall"]["dice"])] if several else []
+        frames = sum(fold["n"] for fold in content["folds"])
+        rows.append(["**mean ± sd**", "", str(frames), *cells, _mean_sd(content["overall"]["accuracy"]), ""])
+    lines = [f"# Cross-validation of {content['preset']} over the groups of {content['data_set']}", "", _line(rows[0])]
+    lines += [_line(["---"] * len(rows[0])), *(_line(row) for row in rows[1:]), ""]
+    lines.append("Dice and IoU are means over frames with 95 % bootstrap intervals; sd is over the folds.")
+    if content["folds_not_trained"]:
+        lines.append(f"Not trained yet: {', '.join(content['folds_not_trained'])}.")
+    return "\n".join(lines) + "\n"
+
+
+def write_figure(content: dict[str, Any], counts: dict[str, FrameCounts], path: Path) -> Path:
+    """Every frame's Dice as a point, fold by fold, with each fold's mean and interval; one panel a class."""
+    classes, folds = content["classes"], content["folds"]
+    with style():
+        width = max(4.2, 1.4 + 0.75 * len(folds))
+        figure = Figure(figsize=(width * len(classes), 3.9), layout="constrained")
+        panels = figure.subplots(1, len(classes), squeeze=False, sharey=True)[0]
+        for index, (name, axes) in enumerate(zip(classes, panels, strict=True)):
+            points = [frame_scores(counts[fold["name"]].confusion, "dice")[:, index] for fold in folds]
+            _panel(axes, points, [fold["classes"][name]["dice"] for fold in folds], index)
+            overall = content["overall_by_class"][name]["dice"]
+            axes.axhline(overall["mean"], color=INK, lw=1, ls="--")
+            axes.set_title(f"{name}: Dice {_mean_sd(overall)}")
+            axes.set_xticks(range(len(folds)), [f"{fold['name']}\n{fold['n']} frames" for fold in folds])
+        panels[0].set_ylabel("Dice of a held-out frame")
+        return save_figure(figure, path, content)
+
+
+def _panel(axes: Axes, points: Sequence[F64], means: Sequence[dict[str, float]], index: int) -> None:
+    rng = np.random.default_rng(0)
+    for place, (dice, mean) in enumerate(zip(points, means, strict=True)):
+        beside = place + rng.uniform(-0.28, 0.28, len(dice))
+        axes.scatter(beside, dice, s=9, color=colour(index), alpha=0.35, linewidths=0)
+        axes.vlines(place, mean["low"], mean["high"], color=INK, lw=1.8, zorder=3)
+        axes.plot(place, mean["value"], "o", color=INK, ms=5, zorder=4)
+        at = (place, mean["value"])
+        axes.annotate(
+            f"{mean['value']:.3f}", at, (7, 0), textcoords="offset points", va="center", fontsize=8, weight="bold"
+        )
+    axes.set_xlim(-0.5, len(points) - 0.5)
+    axes.set_ylim(min(0.5, *(float(dice.min()) for dice in points)) - 0.03, 1.02)
+    axes.grid(visible=True, axis="y")
+
+
+def _fold(study: CrossValidation, fold: Fold, counts: FrameCounts, classes: list[str]) -> dict[str, Any]:
+    status = study.runs.status(fold.name)
+    head = {"name": fold.name, "held_out": list(fold.held_out), "start_from": status.start_from}
+    return head | {"train_seconds": study.runs.train_seconds(fold.name)} | _scores(counts.confusion, classes)
+
+
+def _scores(confusion: I64, classes: list[str]) -> dict[str, Any]:
+    """Of the frames in [n, C, C]: every metric with its interval, by class and as the mean over the classes."""
+    weights = resamples(len(confusion))
+    by_class = class_scores(confusion, weights)
+    return {
+        "n": len(confusion),
+        "mean": {name: asdict(estimate(values)) for name, values in mean_scores(confusion, weights).items()},
+        "classes": {
+            name: {metric: asdict(estimate(by_class[metric][:, i])) for metric in CLASS_METRICS}
+            for i, name in enumerate(classes)
+        },
+    }
+
+
+def _by_group(counts: FrameCounts, classes: list[str]) -> list[dict[str, Any]]:
+    """As a package's manifest lists them under `crossval`."""
+    rows = []
+    for group in sorted(set(counts.groups)):
+        confusion = counts.of_groups({group}).confusion
+        means = {metric: frame_scores(confusion, metric).mean(axis=0) for metric in ("dice", "iou")}
+        for i, name in enumerate(classes):
+            values = {metric: round(float(mean[i]), 4) for metric, mean in means.items()}
+            rows.append({"group": group, "class_name": name, "n": len(confusion), **values})
+    return rows
+
+
+def _spread(values: list[float]) -> dict[str, float | None]:
+    """Mean over the folds, and their standard deviation (n - 1), which one fold does not have."""
+    sd = round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None
+    return {"mean": round(float(np.mean(values)), 4), "sd": sd, "min": min(values), "max": max(values)}
+
+
+def _cell(score: dict[str, float]) -> str:
+    return f"{score['value']:.4f} ({score['low']:.3f} to {score['high']:.3f})"
+
+
+def _mean_sd(spread: dict[str, float | None]) -> str:
+    return f"{spread['mean']:.4f}" + ("" if spread["sd"] is None else f" ± {spread['sd']:.4f}")
+
+
+def _short(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
