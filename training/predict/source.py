@@ -45,6 +45,8 @@ class Source(Protocol):
 
     kind: Literal["video", "pictures"]
     name: str
+    pixel_aspect: Fraction
+    """Width to height of a pixel as seen."""
     total: int
     """Frames that are wanted."""
     damaged: list[str]
@@ -78,6 +80,7 @@ class VideoSource:
         self._info = probe(path, _MAX_MEGAPIXELS)
         self._index = index_video(path, None if limit is None else step * limit)
         self._wanted = list(range(0, len(self._index), step))
+        self.pixel_aspect = Fraction(self._info.pixel_aspect.replace(":", "/"))
         self.total = len(self._wanted)
 
     @property
@@ -113,6 +116,7 @@ class PictureSource:
 
     kind: Literal["video", "pictures"] = "pictures"
     seconds_per_frame = PICTURE_SECONDS
+    pixel_aspect = Fraction(1)
 
     def __init__(self, root: Path, paths: list[Path], step: int = 1, limit: int | None = None) -> None:
         self.name = root.name
