@@ -74,16 +74,18 @@ class Film:
 
 
 class Animation:
-    """A GIF of bounded size: at most `MOST_FRAMES` frames, evenly spread, `width` pixels wide at most."""
+    """A GIF of bounded size: at most `MOST_FRAMES` frames, evenly spread, `width` pixels wide at most; in real time as
+    long as that many frames do, else in time lapse."""
 
     MOST_FRAMES = 120
 
     def __init__(self, path: Path, source: Source, width: int, frames_per_second: float) -> None:
         self._path = path
         self._width = width
-        self._milliseconds = round(1000 / frames_per_second)
-        wanted = 1 / (frames_per_second * float(source.seconds_per_frame)) if source.kind == "video" else 1
-        self._every = max(1, round(wanted), -(-source.total // self.MOST_FRAMES))
+        step = float(source.seconds_per_frame) if source.kind == "video" else 1 / frames_per_second
+        paced = max(1, round(1 / (frames_per_second * step)))
+        self._every = max(paced, -(-source.total // self.MOST_FRAMES))
+        self._milliseconds = round(1000 * step * paced)
         self._count = 0
         self._frames: list[Image.Image] = []
 

@@ -64,6 +64,7 @@ def predict(job: Job, on_frames: Callable[[int], None]) -> dict[str, Any]:
     with Ledger(job.out, TABLE, settings, job.model.classes) as ledger:
         before = _finished(job.out, wanted)
         if before is not None:
+            on_frames(job.source.total)
             return before
         _predict_frames(job, ledger, on_frames)
     if not ledger.rows:

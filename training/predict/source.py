@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Container, Iterator
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from service.backends.cores import available_cores
 from service.errors import EndomaskError
@@ -66,6 +67,10 @@ class Source(Protocol):
         """Wanted frames in order, without those named in `done`."""
         ...
 
+    def only(self, names: Container[str]) -> Self:
+        """The same input, of which no more than the frames so named are wanted."""
+        ...
+
 
 class VideoSource:
     """Every `step`-th frame of a video, at most `limit` of them; damaged frames are left out."""
@@ -94,19 +99,27 @@ class VideoSource:
 
     def frames(self, done: Container[str] = ()) -> Iterator[InputFrame]:
         wanted = [number for number in self._wanted if _number_name(number) not in done]
+        chosen = frozenset(wanted)
         for segment in self._segments(wanted):
             threads = max(1, available_cores() // 2)
             read = read_frames(self._path, self._index, segment, max_megapixels=_MAX_MEGAPIXELS, threads=threads)
             for number, frame in read:
-                if number % self._step or _number_name(number) in done:
+                if number not in chosen:
                     continue
                 image = to_rgb(to_planes(frame, self._info.height, self._info.width))
                 seconds = float(self._index.times[number] * self._index.time_base)
                 yield InputFrame(number, _number_name(number), self._path.stem, seconds, image)
 
+    def only(self, names: Container[str]) -> Self:
+        chosen = copy(self)
+        chosen._wanted = [number for number in self._wanted if _number_name(number) in names]
+        chosen.total = len(chosen._wanted)
+        return chosen
+
     def _segments(self, wanted: list[int]) -> list[Segment]:
         """One run over the file, or a jump to each frame where keyframes lie closer than the wanted frames."""
-        if wanted and self._step > 2 * len(self._index) / max(1, len(self._index.keyframes)):
+        apart = (wanted[-1] - wanted[0]) / len(wanted) if wanted else 0
+        if apart > 2 * len(self._index) / max(1, len(self._index.keyframes)):
             return [Segment(place, number, number + 1) for place, number in enumerate(wanted)]
         return [Segment(0, wanted[0], wanted[-1] + 1)] if wanted else []
 
@@ -142,6 +155,12 @@ class PictureSource:
                 self.damaged.append(name)
                 continue
             yield InputFrame(index, name, group_of(name), None, image, self._named[name])
+
+    def only(self, names: Container[str]) -> Self:
+        chosen = copy(self)
+        chosen._wanted = [(index, name) for index, name in self._wanted if name in names]
+        chosen.total = len(chosen._wanted)
+        return chosen
 
 
 def open_source(path: Path, step: int = 1, limit: int | None = None) -> Source:

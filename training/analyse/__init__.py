@@ -1,0 +1,1 @@
+"""What generated masks say together: how often something is seen, how much, and how steadily."""
