@@ -1,6 +1,7 @@
 """Prepared data sets as tensors: decoded and resized once, held in memory as uint8, augmented on the fly."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,10 +13,11 @@ from torch.utils.data import Dataset as TorchDataset
 from torchvision import tv_tensors
 
 from service.imaging.geometry import InputSpec, content_box, prepare
-from training.augment import build_augmentation
+from training.augment import build_augmentation, zooms
 from training.config import DataUse, Preset
 from training.datasets.base import Dataset, Sample
 from training.errors import PresetError
+from training.sampling import Draw
 
 MARGIN = 1.125
 """Frames are kept this much larger than the model's input, so that zooming in does not blur."""
@@ -24,7 +26,7 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 class TrainingFrames(TorchDataset[tuple[Tensor, Tensor]]):
-    """Augmented pairs: image uint8 [3, h, w], class ids uint8 [h, w]."""
+    """Augmented pairs: image uint8 [3, h, w], class ids uint8 [h, w]. The same draw gives the same pair."""
 
     def __init__(self, pairs: list[Pair], preset: Preset) -> None:
         self._pairs = pairs
@@ -34,11 +36,13 @@ class TrainingFrames(TorchDataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        image, mask = self._augmented(index)
-        if float(torch.rand(())) < self._paste:
-            other_image, other_mask = self._augmented(int(torch.randint(len(self._pairs), ())))
-            image, mask = paste(image, mask, other_image, other_mask)
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(draw.seed)
+            image, mask = self._augmented(draw.frame)
+            if float(torch.rand(())) < self._paste:
+                other_image, other_mask = self._augmented(int(torch.randint(len(self._pairs), ())))
+                image, mask = paste(image, mask, other_image, other_mask)
         return image, mask
 
     def _augmented(self, index: int) -> tuple[Tensor, Tensor]:
@@ -67,9 +71,10 @@ def paste(image: Tensor, mask: Tensor, other_image: Tensor, other_mask: Tensor) 
 
 
 def load_pairs(preset: Preset, datasets: Path) -> tuple[list[Pair], list[Pair]]:
-    """Training pairs (repeated as the preset says, larger by MARGIN) and validation pairs at the model's size."""
+    """Training pairs (repeated as the preset says, larger where augmentation zooms in) and validation pairs."""
     spec = preset.input.spec()
-    roomy = InputSpec(round(spec.height * MARGIN), round(spec.width * MARGIN), spec.resize)
+    margin = MARGIN if zooms(preset.augment) else 1.0
+    roomy = replace(spec, height=round(spec.height * margin), width=round(spec.width * margin))
     training: list[Pair] = []
     validation: list[Pair] = []
     for use in preset.train:
@@ -81,6 +86,15 @@ def load_pairs(preset: Preset, datasets: Path) -> tuple[list[Pair], list[Pair]]:
         dataset = Dataset(datasets / use.data)
         validation += load(dataset, select(dataset, use), preset, spec)
     return training, validation
+
+
+def load_test_pairs(preset: Preset, datasets: Path) -> list[Pair]:
+    """The pairs of every test set at the model's size."""
+    pairs: list[Pair] = []
+    for use in preset.test:
+        dataset = Dataset(datasets / use.data)
+        pairs += load(dataset, select(dataset, use), preset, preset.input.spec())
+    return pairs
 
 
 def select(dataset: Dataset, use: DataUse) -> list[Sample]:

@@ -1,28 +1,39 @@
-"""The Lightning module: loss, optimiser, schedule, and the moving average of the weights that gets validated."""
+"""The Lightning module: one step of training, what is watched after each epoch, and the test at the end."""
 
-import math
 from typing import Any
 
 import lightning as lt
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel
 from typing_extensions import override
 
 from training.config import Preset
 from training.losses import segmentation_loss
 from training.nets import SegmentationNet, depthwise_in_float32
+from training.optimisers import build_optimiser, build_schedule
+from training.sampling import epoch_seed
+from training.tally import Tally, Watched
+
+Batch = tuple[Tensor, Tensor]
 
 
 class SegmentationModule(lt.LightningModule):
-    """Trains `net`; validates and exports `averaged`, which changes less from step to step and scores higher."""
+    """Trains `net`; validates, tests and exports `averaged`, the moving average of its weights."""
 
-    def __init__(self, net: SegmentationNet, preset: Preset) -> None:
+    class_weights: Tensor | None
+
+    def __init__(self, net: SegmentationNet, preset: Preset, class_weights: list[float] | None = None) -> None:
         super().__init__()
         self.preset = preset
         self.net = net
-        self.averaged = AveragedModel(net, avg_fn=self._average, use_buffers=True)
-        self._frame_dice: list[Tensor] = []
+        self.averaged = averaged_copy(net, preset.average_decay)
+        weights = None if class_weights is None else torch.tensor(class_weights)
+        self.register_buffer("class_weights", weights, persistent=False)
+        self.tested: Watched | None = None
+        self._tallies = {part: Tally(len(preset.classes)) for part in ("train", "val", "test")}
+        self._updates = 0
 
     @override
     def on_fit_start(self) -> None:
@@ -30,59 +41,90 @@ class SegmentationModule(lt.LightningModule):
             depthwise_in_float32(self.net)
 
     @override
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        images, masks = batch
-        logits = self.net(images.contiguous(memory_format=torch.channels_last))
-        loss = segmentation_loss(logits, masks.long(), self.preset.loss)
+    def on_train_start(self) -> None:
+        self._updates = self.global_step
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        """Dropout of an epoch hangs on the seed and the epoch alone, so that a resumed run repeats it."""
+        torch.manual_seed(epoch_seed(self.preset.seed + self.global_rank, self.current_epoch))
+
+    @override
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = self._step(self.net, batch, "train")
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} at step {self.global_step}; lower the learning rate")
-        self.log("train_loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(images))
+        self.log("loss", loss.detach(), prog_bar=True, on_step=True, on_epoch=False, logger=False)
         return loss
 
     @override
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.averaged.update_parameters(self.net)
+        if self.global_step > self._updates:  # not after a batch whose gradient is only gathered
+            self.averaged.update_parameters(self.net)
+            self._updates = self.global_step
+        if self.trainer.is_last_batch:
+            self._log("train", self._take("train"))
 
     @override
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        images, masks = batch
-        logits = self.averaged(images.contiguous(memory_format=torch.channels_last)).float()
-        loss = segmentation_loss(logits, masks.long(), self.preset.loss)
-        self.log("val_loss", loss, batch_size=len(images))
-        self._frame_dice.append(frame_dice(labels(logits, self.preset.threshold), masks, self.preset.channels))
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._step(self.averaged, batch, "val")
+
+    @override
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._step(self.averaged, batch, "test")
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        """Steps a plateau here and not in Lightning's loop, which does it only after the checkpoint is written."""
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, ReduceLROnPlateau):
+            schedule.step(self.trainer.callback_metrics[self.preset.schedule.monitor])
 
     @override
     def on_validation_epoch_end(self) -> None:
-        self.log("val_dice", torch.cat(self._frame_dice).mean(), prog_bar=True)
-        self._frame_dice.clear()
+        self._log("val", self._take("val"))
+
+    @override
+    def on_test_epoch_end(self) -> None:
+        self.tested = self._take("test")
 
     @override
     def configure_optimizers(self) -> Any:
-        preset = self.preset
-        encoder = list(self.net.body.get_submodule("encoder").parameters())
-        known = {id(parameter) for parameter in encoder}
-        fresh = [parameter for parameter in self.net.parameters() if id(parameter) not in known]
-        rate = preset.learning_rate
-        groups = [{"params": encoder, "lr": rate * preset.encoder_rate_factor}, {"params": fresh, "lr": rate}]
-        optimizer = torch.optim.AdamW(groups, weight_decay=preset.weight_decay)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate_share)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        optimiser = build_optimiser(self.net, self.preset)
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimiser, "lr_scheduler": build_schedule(optimiser, self.preset, steps)}
 
-    def _rate_share(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to 1 % of the rate."""
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        warmup = max(1, round(total * self.preset.warmup_share))
-        if step < warmup:
-            return (step + 1) / warmup
-        progress = min(1.0, (step - warmup) / max(1, total - warmup))
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+    def _step(self, net: SegmentationNet | AveragedModel, batch: Batch, part: str) -> Tensor:
+        images, masks = batch
+        logits = net(images.contiguous(memory_format=torch.channels_last)).float()
+        loss = segmentation_loss(logits, masks.long(), self.preset.loss, self.class_weights)
+        self._tallies[part].update(labels(logits.detach(), self.preset.threshold), masks, loss)
+        return loss
 
-    def _average(self, averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        """Exponential; the decay grows from 0.1 so that random first weights are soon forgotten."""
+    def _take(self, part: str) -> Watched:
+        """This epoch's scores over the frames of all processes."""
+        tally = self._tallies[part]
+        mine = tally.state().to(self.device, torch.float32 if self.device.type == "mps" else torch.float64)
+        return tally.take(torch.as_tensor(self.trainer.strategy.reduce(mine, reduce_op="sum")).cpu().double())
+
+    def _log(self, part: str, watched: Watched) -> None:
+        for name in ("loss", "dice", "miou", "accuracy"):
+            value = torch.tensor(getattr(watched, name), dtype=torch.float32)
+            key = f"{part}_{name}"
+            shown = key == "val_dice"
+            self.log(key, value, prog_bar=shown, on_step=False, on_epoch=True, sync_dist=True, batch_size=1)
+
+
+def averaged_copy(net: SegmentationNet, highest_decay: float) -> AveragedModel:
+    """Exponential; the decay grows from 0.1 so that random first weights are soon forgotten."""
+
+    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         if not averaged.is_floating_point():
             return current
-        decay = min(self.preset.average_decay, (1 + float(count)) / (10 + float(count)))
+        decay = min(highest_decay, (1 + float(count)) / (10 + float(count)))
         return averaged + (current - averaged) * (1 - decay)
+
+    return AveragedModel(net, avg_fn=average, use_buffers=True).requires_grad_(requires_grad=False)
 
 
 def labels(logits: Tensor, threshold: float) -> Tensor:
@@ -90,13 +132,3 @@ def labels(logits: Tensor, threshold: float) -> Tensor:
     if logits.shape[1] == 1:
         return (logits[:, 0].sigmoid() >= threshold).long()
     return logits.argmax(dim=1)
-
-
-def frame_dice(predicted: Tensor, truth: Tensor, channels: int) -> Tensor:
-    """Mean Dice over the foreground classes of each frame, [N]; 1 for a class that neither holds."""
-    scores = []
-    for class_id in range(1, max(2, channels)):
-        p, t = predicted == class_id, truth == class_id
-        sizes = p.sum(dim=(1, 2)) + t.sum(dim=(1, 2))
-        scores.append(torch.where(sizes == 0, 1.0, 2 * (p & t).sum(dim=(1, 2)) / sizes.clamp(min=1)))
-    return torch.stack(scores).mean(dim=0)

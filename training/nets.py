@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from training.config import NetSpec
+from training.encoder_weights import hub_weights, load_encoder
 from training.errors import PresetError
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """Of ImageNet, in units of 0..1. One constant for training and export; the service never sees it."""
-
-_HEAD_KEYS = ("conv_head.", "bn2.", "classifier.")
-"""Parts of a timm classifier that a segmentation encoder does not have."""
 
 
 class SegmentationNet(nn.Module):
@@ -39,11 +37,10 @@ class SegmentationNet(nn.Module):
 
 
 def build_net(spec: NetSpec, channels: int, pretrained: Path | str | None) -> SegmentationNet:
-    """`pretrained`: a file in timm's naming, `hub` to download from timm's hub, None for random weights."""
-    from_hub = "imagenet" if pretrained == "hub" else None
-    body = _build_body(spec, channels, from_hub)
+    """`pretrained`: a file of encoder weights, `hub` to download them, None for random weights. Raises PresetError."""
+    body = _build_body(spec, channels, hub_weights(spec.encoder) if pretrained == "hub" else None)
     if isinstance(pretrained, Path):
-        _load_encoder(body, pretrained)
+        load_encoder(body.get_submodule("encoder"), pretrained)
     return SegmentationNet(body)
 
 
@@ -63,7 +60,7 @@ def _without_autocast(forward: Callable[[Tensor], Tensor], features: Tensor) -> 
         return forward(features.float())
 
 
-def _build_body(spec: NetSpec, channels: int, encoder_weights: str | None) -> nn.Module:
+def _build_body(spec: NetSpec, channels: int, encoder_weights: str | bool | None) -> nn.Module:
     try:
         body: nn.Module = smp.create_model(
             spec.architecture,
@@ -73,21 +70,11 @@ def _build_body(spec: NetSpec, channels: int, encoder_weights: str | None) -> nn
             classes=channels,
             **spec.options,
         )
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except OSError as error:
+        raise PresetError(
+            f"the weights of {spec.encoder} could not be downloaded ({error}); give a file with --encoder-weights, "
+            "or `none` for random weights"
+        ) from error
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise PresetError(f"{spec.architecture} on {spec.encoder} can't be built: {error}") from error
     return body
-
-
-def _load_encoder(body: nn.Module, path: Path) -> None:
-    if not path.is_file():
-        raise PresetError(f"encoder weights {path} are missing; give another file, or none to take timm's hub")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    wanted = {key: value for key, value in state.items() if not key.startswith(_HEAD_KEYS)}
-    encoder = body.get_submodule("encoder.model")
-    result = encoder.load_state_dict(wanted, strict=False)
-    missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
-    if missing or result.unexpected_keys:
-        raise PresetError(
-            f"{path.name} does not fit the encoder: {len(missing)} weights missing {missing[:2]}, "
-            f"{len(result.unexpected_keys)} unknown {result.unexpected_keys[:2]}"
-        )

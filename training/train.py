@@ -1,23 +1,23 @@
-"""One training run: data in memory, Lightning's loop, checkpoints, history."""
+"""One training run: data in memory, Lightning's loop, checkpoints, history, and what it is worth in the end."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning as lt
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
-from torch.utils.data import DataLoader
-from typing_extensions import override
+from lightning.pytorch.utilities import rank_zero_only
 
-from training.checkpoints import BEST, KEY, LAST, describe, load_trained, selected_checkpoint, take_weights
+from training.checkpoints import BEST, LAST, load_trained, selected_checkpoint, take_weights
 from training.config import Preset
 from training.errors import TrainingError
-from training.frames import PlainFrames, TrainingFrames, load_pairs
-from training.history import History
+from training.frames import Pair, load_pairs, load_test_pairs
+from training.input_size import check_input_size
+from training.losses.weights import class_weights
 from training.module import SegmentationModule
 from training.nets import SegmentationNet, build_net
+from training.outcome import draw_predictions, write_test
+from training.trainer import build_trainer, plain_loader, training_loader
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,11 @@ class RunOptions:
     workers: int = 1
     threads: int | None = None
     accelerator: str = "auto"
-
-
-class Provenance(lt.Callback):
-    """Puts preset and code version into every checkpoint."""
-
-    def __init__(self, preset: Preset) -> None:
-        self._content = describe(preset)
-
-    @override
-    def on_save_checkpoint(
-        self, trainer: lt.Trainer, pl_module: lt.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        checkpoint[KEY] = self._content
+    devices: int | str = 1
+    """Number of devices that train together, or `auto` for all."""
+    tensorboard: bool = False
+    test: bool = False
+    """Score the selected weights on the preset's test sets when the run ends."""
 
 
 def train(preset: Preset, options: RunOptions) -> Path:
@@ -56,15 +48,36 @@ def train(preset: Preset, options: RunOptions) -> Path:
     options.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
     lt.seed_everything(preset.seed, workers=True, verbose=False)
-    training, validation = load_pairs(preset, options.datasets)
     net = _first_net(preset, options)
-    module = SegmentationModule(net.to(memory_format=torch.channels_last), preset)
-    batches = _loader(TrainingFrames(training, preset), preset, options, shuffle=True)
-    watched = _loader(PlainFrames(validation), preset, options, shuffle=False) if validation else None
-    print(f"{len(training)} frames an epoch, {len(validation)} to watch, {preset.epochs} epochs -> {options.folder}")
-    trainer = _trainer(preset, options, watched=bool(validation))
+    check_input_size(net, preset.input.height, preset.input.width)
+    training, validation = load_pairs(preset, options.datasets)
+    module = _module(net, preset, training)
+    trainer = build_trainer(
+        preset,
+        options.folder,
+        watched=bool(validation),
+        accelerator=options.accelerator,
+        devices=options.devices,
+        tensorboard=options.tensorboard,
+    )
+    batches = training_loader(training, preset, trainer.world_size, options.workers)
+    watched = plain_loader(validation, preset) if validation else None
+    _say(f"{len(training)} frames an epoch, {len(validation)} to watch, {preset.epochs} epochs -> {options.folder}")
     trainer.fit(module, batches, watched, ckpt_path=str(last) if options.resume else None)
-    return last if preset.selection == "last" else options.folder / BEST
+    selected = last if preset.selection == "last" else options.folder / BEST
+    if validation:
+        _draw(options.folder, selected, validation)
+    if options.test:
+        _test(trainer, module, selected, options)
+    return selected
+
+
+def _module(net: SegmentationNet, preset: Preset, training: list[Pair]) -> SegmentationModule:
+    weights = class_weights(preset, (mask for _, mask in training))
+    if weights is not None:
+        named = ", ".join(f"{c.name} {w:.3g}" for c, w in zip(preset.classes, weights, strict=True))
+        _say(f"class weights: {named}")
+    return SegmentationModule(net.to(memory_format=torch.channels_last), preset, weights)
 
 
 def _first_net(preset: Preset, options: RunOptions) -> SegmentationNet:
@@ -74,51 +87,25 @@ def _first_net(preset: Preset, options: RunOptions) -> SegmentationNet:
         return build_net(preset.net, preset.channels, options.encoder_weights)
     net = build_net(preset.net, preset.channels, pretrained=None)
     taken, left = take_weights(net, load_trained(selected_checkpoint(options.start_from)).net)
-    print(f"{taken} tensors from {options.start_from}, {left} fresh")
+    _say(f"{taken} tensors from {options.start_from}, {left} fresh")
     return net
 
 
-def choose_precision(accelerator: str) -> str:
-    """bfloat16 where the device computes in it, else float32."""
-    if accelerator in {"auto", "gpu", "cuda"} and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    fast = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # type: ignore[no-untyped-call]
-    return "bf16-mixed" if fast else "32-true"
+@rank_zero_only
+def _draw(folder: Path, selected: Path, validation: list[Pair]) -> None:
+    draw_predictions(folder, load_trained(selected), validation)
 
 
-def _loader(frames: Any, preset: Preset, options: RunOptions, *, shuffle: bool) -> DataLoader[Any]:
-    return DataLoader(
-        frames,
-        batch_size=preset.batch_size,
-        shuffle=shuffle,
-        drop_last=shuffle and len(frames) >= preset.batch_size,
-        num_workers=options.workers if shuffle else 0,
-        persistent_workers=shuffle and options.workers > 0,
-    )
+def _test(trainer: lt.Trainer, module: SegmentationModule, selected: Path, options: RunOptions) -> None:
+    pairs = load_test_pairs(module.preset, options.datasets)
+    trainer.test(module, plain_loader(pairs, module.preset), ckpt_path=str(selected), verbose=False)
+    if module.tested is not None and trainer.is_global_zero:
+        found = module.tested
+        write_test(options.folder, module.preset, selected, found)
+        scores = f"Dice {found.dice:.4f}, mean IoU {found.miou:.4f}, accuracy {found.accuracy:.4f}"
+        _say(f"test ({found.n} frames): {scores}")
 
 
-def _trainer(preset: Preset, options: RunOptions, *, watched: bool) -> lt.Trainer:
-    checkpoints = [
-        ModelCheckpoint(options.folder, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
-    ]
-    if watched:
-        best = ModelCheckpoint(
-            options.folder,
-            filename="best",
-            monitor="val_dice",
-            mode="max",
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        checkpoints.append(best)
-    return lt.Trainer(
-        accelerator=options.accelerator,
-        devices=1,
-        precision=choose_precision(options.accelerator),  # type: ignore[arg-type]
-        max_epochs=preset.epochs,
-        callbacks=[*checkpoints, History(options.folder), Provenance(preset), TQDMProgressBar(refresh_rate=10)],
-        logger=False,
-        gradient_clip_val=1.0,
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-    )
+@rank_zero_only
+def _say(text: str) -> None:
+    print(text)

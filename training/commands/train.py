@@ -7,27 +7,61 @@ import typer
 
 from training.commands.options import DATASETS, RUNS, Data
 
+_Weights = Annotated[
+    str,
+    typer.Option(help="Of the encoder: `hub` downloads ImageNet's, `none` is random, else a .pth or .safetensors."),
+]
+
 
 def train(
     preset: Annotated[str, typer.Argument(help="A shipped preset, or the path of a YAML file.")],
     data: Data = DATASETS,
     run: Annotated[Path | None, typer.Option(help="Folder of checkpoints and history; default runs/<preset>.")] = None,
-    encoder_weights: Annotated[
-        Path | None, typer.Option(help="Local file of ImageNet weights in timm's naming; default: timm's hub.")
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Replace a value of the preset (dotted key, YAML); any number."
+        ),
     ] = None,
+    encoder_weights: _Weights = "hub",
     start_from: Annotated[
         Path | None, typer.Option(help="Run or checkpoint to fine-tune from, instead of ImageNet weights.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the run's last finished epoch.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Score the test sets when the run ends (test.json).")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")] = False,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu ...")] = "auto",
+    devices: Annotated[str, typer.Option(help="How many devices train together, or `auto` for all.")] = "1",
     workers: Annotated[int, typer.Option(min=0, help="Processes that load and augment.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: all of this process.")] = None,
 ) -> None:
-    """Train a preset."""
-    from training.config import load_preset  # noqa: PLC0415
+    """Train a preset: checkpoints, history.csv, history.png and predictions.png under the run's folder.
+
+    Example: python -m training train kvasir_seg --set epochs=30 --set net.encoder=efficientnet-b4 --test
+    """
+    from training.config import load_preset, with_overrides  # noqa: PLC0415
     from training.train import RunOptions  # noqa: PLC0415
     from training.train import train as run_training  # noqa: PLC0415
 
-    chosen = load_preset(preset)
-    folder = run or RUNS / chosen.name
-    options = RunOptions(data, folder, encoder_weights or "hub", start_from, resume, workers, threads)
+    chosen = with_overrides(load_preset(preset), settings or [])
+    options = RunOptions(
+        data,
+        run or RUNS / chosen.name,
+        _weights(encoder_weights),
+        start_from,
+        resume,
+        workers,
+        threads,
+        accelerator,
+        int(devices) if devices.isdigit() else devices,
+        tensorboard,
+        test,
+    )
     typer.echo(f"done: {run_training(chosen, options)}")
+
+
+def _weights(given: str) -> Path | str | None:
+    """`hub`, None for `none`, else a file."""
+    if given == "none":
+        return None
+    return given if given == "hub" else Path(given)

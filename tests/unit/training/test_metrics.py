@@ -7,7 +7,7 @@ from torchmetrics.classification import BinaryJaccardIndex, BinaryPrecision, Bin
 from torchmetrics.functional.classification import binary_f1_score
 
 from training.metrics import Counter
-from training.module import frame_dice
+from training.tally import confusion, frame_dice
 
 
 def _pairs(count: int = 6) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -75,4 +75,4 @@ def test_dice_while_training_is_the_dice_of_the_scores() -> None:
     for predicted, truth in pairs:
         counter.update(predicted, truth)
     stacked = [torch.from_numpy(np.stack(side)).long() for side in zip(*pairs, strict=True)]
-    np.testing.assert_allclose(frame_dice(stacked[0], stacked[1], channels=1), counter.frame_dice(), atol=1e-6)
+    np.testing.assert_allclose(frame_dice(confusion(stacked[0], stacked[1], 2)), counter.frame_dice(), atol=1e-6)

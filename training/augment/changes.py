@@ -1,4 +1,4 @@
-"""Augmentation on uint8 with torchvision.transforms.v2: masks follow images. About 10 ms a frame on one core."""
+"""Changes that endoscopy needs and torchvision lacks: its light, its smoke, its round picture."""
 
 from typing import Any
 
@@ -9,35 +9,6 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from typing_extensions import override
-
-from training.config import AugmentSpec
-
-
-def build_augmentation(spec: AugmentSpec, height: int, width: int) -> v2.Transform:
-    """Image uint8 [3, H, W] and Mask uint8 [1, H, W] of any size -> the same at `height` x `width`."""
-    return v2.Compose(
-        [
-            v2.RandomApply([v2.ColorJitter(spec.brightness, spec.contrast, spec.saturation)], p=0.8),
-            v2.RandomApply([v2.ColorJitter(hue=spec.hue)], p=0.5),
-            v2.RandomGrayscale(p=spec.grey),
-            v2.RandomAffine(
-                degrees=spec.degrees,
-                translate=(spec.translate, spec.translate),
-                scale=spec.scale,
-                shear=spec.shear_degrees,
-                interpolation=v2.InterpolationMode.BILINEAR,
-            ),
-            v2.RandomResizedCrop((height, width), scale=spec.crop_scale, ratio=(0.8, 1.25), antialias=False),
-            v2.RandomHorizontalFlip(p=0.5),
-            v2.RandomVerticalFlip(p=spec.vertical_flip),
-            v2.RandomApply([LightField()], p=spec.light_field),
-            v2.RandomApply([Haze()], p=spec.haze),
-            v2.RandomApply([v2.GaussianBlur(5, sigma=(0.1, 1.8))], p=spec.blur),
-            v2.RandomApply([SensorNoise()], p=spec.noise),
-            v2.RandomApply([Compression()], p=spec.jpeg),
-            v2.RandomApply([CircularView()], p=spec.circular_view),
-        ]
-    )
 
 
 class _ImageOnly(v2.Transform):  # type: ignore[misc]  # torchvision has no types
