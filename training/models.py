@@ -36,17 +36,21 @@ class OpenModel:
         return decide(self.probabilities(image), self.threshold)
 
 
-def open_model(path: Path, precision: PrecisionName = "fp32", device: Device = "auto") -> OpenModel:
+def open_model(
+    path: Path, precision: PrecisionName = "fp32", device: Device = "auto", preset: Preset | None = None
+) -> OpenModel:
     """`path`: a package's folder (models/NAME/VERSION), a run's folder or a checkpoint.
+
+    `preset` names the data in place of the model's own preset; a package of a preset that is not shipped needs one.
 
     Raises PackageError, ProviderUnavailable, TrainingError, PresetError.
     """
     if (path / "manifest.json").is_file():
-        return _open_package(path, precision, device)
-    return _open_checkpoint(path, device)
+        return _open_package(path, precision, device, preset)
+    return _open_checkpoint(path, device, preset)
 
 
-def _open_package(path: Path, precision: PrecisionName, device: Device) -> OpenModel:
+def _open_package(path: Path, precision: PrecisionName, device: Device, preset: Preset | None) -> OpenModel:
     package, backend = open_package(path, precision, device)
     manifest = package.manifest
     return OpenModel(
@@ -55,18 +59,18 @@ def _open_package(path: Path, precision: PrecisionName, device: Device) -> OpenM
         spec=manifest.input.spec(),
         threshold=manifest.threshold,
         backend=backend,
-        preset=load_preset(manifest.training.preset),
+        preset=preset or load_preset(manifest.training.preset),
     )
 
 
-def _open_checkpoint(path: Path, device: Device) -> OpenModel:
+def _open_checkpoint(path: Path, device: Device, preset: Preset | None) -> OpenModel:
     trained = load_trained(selected_checkpoint(path))
-    preset = trained.preset
+    own = trained.preset
     return OpenModel(
         label=path.name if path.is_dir() else path.parent.name,
-        classes=[ClassEntry(id=i, name=c.name, colour=c.colour) for i, c in enumerate(preset.classes)],
-        spec=preset.input.spec(),
-        threshold=preset.threshold,
+        classes=[ClassEntry(id=i, name=c.name, colour=c.colour) for i, c in enumerate(own.classes)],
+        spec=own.input.spec(),
+        threshold=own.threshold,
         backend=TorchBackend(trained.net, choose_device(device)),
-        preset=preset,
+        preset=preset or own,
     )

@@ -35,7 +35,11 @@ class Counter:
             raise ValueError(f"prediction is {predicted.shape}, truth {truth.shape}; scores need equal sizes")
         p, t = predicted == self.class_id, truth == self.class_id
         tp = int(np.count_nonzero(p & t))
-        self.counts.append((tp, int(np.count_nonzero(p)) - tp, int(np.count_nonzero(t)) - tp))
+        self.add(tp, int(np.count_nonzero(p)) - tp, int(np.count_nonzero(t)) - tp)
+
+    def add(self, tp: int, fp: int, fn: int) -> None:
+        """Pixels of one more frame, where they have been counted already."""
+        self.counts.append((tp, fp, fn))
 
     def frame_dice(self) -> NDArray[np.float64]:
         """Dice of each frame, [n]."""

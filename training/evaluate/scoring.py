@@ -73,11 +73,12 @@ def evaluate(backend: Backend, manifest: Manifest, preset: Preset, datasets: Pat
                 counter = counters.setdefault((group, entry.id), Counter(entry.id))
                 counter.update(frame.predicted, frame.truth)
         for (group, class_id), counter in counters.items():
-            scores.append(_score(use.data, group, manifest.classes[class_id].name, counter))
+            scores.append(score_of(use.data, group, manifest.classes[class_id].name, counter))
     return scores
 
 
-def _score(dataset: str, group: str, class_name: str, counter: Counter) -> Score:
+def score_of(dataset: str, group: str, class_name: str, counter: Counter) -> Score:
+    """As a manifest holds it, to four decimals."""
     result = counter.compute()
     return Score(
         dataset=dataset,
