@@ -1,4 +1,4 @@
-"""`prepare`: published data into the canonical layout."""
+"""`prepare`: published data, or a user's own annotations, into the canonical layout."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -19,23 +19,76 @@ class SourceName(StrEnum):
     ENDOVIS2015_ROBOTIC = "endovis2015-robotic"
     GAE_ROBOTIC_GREY = "gae-robotic-grey"
     SYNTHETIC = "synthetic"
+    FOLDERS = "folders"
+    COCO = "coco"
+    CVAT = "cvat"
+    LABEL_STUDIO = "label-studio"
+
+
+class Unit(StrEnum):
+    GROUP = "group"
+    FRAME = "frame"
 
 
 def prepare(
-    name: SourceName,
-    source: Annotated[Path | None, typer.Option(help="Folder of the published files (not for synthetic).")] = None,
+    reader: Annotated[
+        SourceName, typer.Argument(help="A published data set, or a format of own annotations.", metavar="NAME|FORMAT")
+    ],
+    source: Annotated[
+        Path | None, typer.Option(help="The published files (not for synthetic), or annotations.")
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="An option of the reader, key=value; once for each.", metavar="KEY=VALUE")
     ] = None,
     data: Data = DATASETS,
+    name: Annotated[
+        str | None, typer.Option(help="Folder to write under --data; a published set has a name of its own.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of own data, for the index.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Shares of train, val, test (0.7,0.15,0.15), or name=share,..; not where authors split."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --split.")] = 0,
+    by: Annotated[
+        Unit, typer.Option(help="What --split keeps together: groups (videos, patients), or single frames.")
+    ] = (Unit.GROUP),
+    group_from: Annotated[
+        str | None,
+        typer.Option(help=r"Group of own frames: folder, folder:N, or a pattern such as '(?P<group>video\d+)_'."),
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad frames out instead of refusing all.")] = False,
+    refuse_duplicates: Annotated[
+        bool, typer.Option("--refuse-duplicates", help="Refuse frames that lie in two splits, exactly or nearly.")
+    ] = False,
 ) -> None:
-    """Read a published data set and write it in the canonical layout."""
-    from training.datasets.base import write_dataset  # noqa: PLC0415 - help must not wait for imports
-    from training.datasets.options import parse_pairs  # noqa: PLC0415
-    from training.datasets.sources import open_source  # noqa: PLC0415
+    """Read a published data set, or own annotations, write the canonical layout and report what is in it.
 
-    dataset = write_dataset(open_source(name.value, source, **parse_pairs(option or [])), data / name.value)
-    splits = ", ".join(f"{split} {len(ids)}" for split, ids in dataset.index.splits.items()) or "no splits"
-    typer.echo(f"{data / name.value}: {len(dataset.index.samples)} frames ({splits})")
-    for note in dataset.index.notes:
-        typer.echo(f"note: {note}")
+    FORMAT is folders, coco, cvat or label-studio; a ZIP archive as exported will do. The report is printed, and written
+    as report.json and report.png. A run that was interrupted leaves no dataset.json: run it again, it starts afresh.
+
+    Example: python -m training prepare coco --source annotations.json --name my-data --split 0.7,0.15,0.15
+    """
+    from training.commands.report import print_report, track  # noqa: PLC0415 - help must not wait for imports
+    from training.datasets.options import parse_pairs  # noqa: PLC0415
+    from training.datasets.preparing import Request, prepare_dataset  # noqa: PLC0415
+    from training.datasets.splits import parse_shares  # noqa: PLC0415
+
+    request = Request(
+        reader=reader.value,
+        source=source,
+        data=data,
+        name=name,
+        licence=licence,
+        group_from=group_from,
+        options=parse_pairs(option or []),
+        shares=parse_shares(split) if split else None,
+        by=by.value,
+        seed=seed,
+        skip_bad=skip_bad,
+        refuse_duplicates=refuse_duplicates,
+    )
+    dataset, report = prepare_dataset(request, track)
+    print_report(report)
+    splits = ", ".join(f"{part} {len(ids)}" for part, ids in dataset.index.splits.items()) or "no splits"
+    typer.echo(f"{dataset.root}: {len(dataset.index.samples)} frames ({splits})")

@@ -19,6 +19,8 @@ Count = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0)]
 
 SOURCE = "source"
+OWN = "own"
+"""What the command itself says of own annotations (`training.datasets.exchange.own`): no option."""
 
 
 def needs_source(reader: Reader) -> bool:
@@ -26,7 +28,7 @@ def needs_source(reader: Reader) -> bool:
 
 
 def option_names(reader: Reader) -> list[str]:
-    return [name for name in inspect.signature(reader).parameters if name != SOURCE]
+    return [name for name in inspect.signature(reader).parameters if name not in (SOURCE, OWN)]
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
