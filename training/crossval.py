@@ -13,7 +13,7 @@ from pathlib import Path
 from training.config import DataUse, Preset
 from training.datasets.base import Dataset
 from training.errors import PresetError
-from training.framecounts import FrameCounts, count_frames
+from training.framecounts import FrameCounts, count_frames, weights_file
 from training.leaks import refuse_leaks, used_groups
 from training.models import open_model
 from training.runset import PlannedRun, RunSet, checkpoint_preset
@@ -94,9 +94,11 @@ class CrossValidation:
         found = {}
         for run in self.runs.runs:
             if self.runs.trained(run.name):
-                model = open_model(self.runs.run_folder(run.name))
+                folder = self.runs.run_folder(run.name)
                 cache = self.runs.folder / "counts" / f"{run.name}.npz"
-                found[run.name] = count_frames(model, run.preset, run.preset.test, self._datasets, cache)
+                found[run.name] = count_frames(
+                    open_model(folder), weights_file(folder), run.preset, self._datasets, cache
+                )
         return found
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ from matplotlib.figure import Figure
 from training.crossval import CrossValidation, Fold
 from training.figures import save_figure
 from training.figures.style import INK, colour, style
-from training.framecounts import I64, FrameCounts
-from training.framescores import F64, METRICS, class_scores, estimate, frame_scores, mean_scores, resamples
-from training.runset import write_text
-
-CLASS_METRICS = ("dice", "iou", "precision", "recall")
+from training.framecounts import FrameCounts, joined
+from training.framescores import CLASS_METRICS, METRICS, frame_dice, listed_scores
+from training.metrics.bootstrap import F64, Resampling
+from training.runset import markdown_table, write_text
 
 
 def summarise(study: CrossValidation, counts: dict[str, FrameCounts]) -> dict[str, Any]:
@@ -32,7 +30,6 @@ def summarise(study: CrossValidation, counts: dict[str, FrameCounts]) -> dict[st
         "start_from": folds[0]["start_from"] if folds else None,
         "folds": folds,
         "folds_not_trained": missing,
-        "scores": [score for name in counts for score in _by_group(counts[name], classes)],
     }
     if folds:
         content["overall"] = {name: _spread([fold["mean"][name]["value"] for fold in folds]) for name in METRICS}
@@ -40,7 +37,8 @@ def summarise(study: CrossValidation, counts: dict[str, FrameCounts]) -> dict[st
             name: {m: _spread([fold["classes"][name][m]["value"] for fold in folds]) for m in CLASS_METRICS}
             for name in classes
         }
-        content["all_frames"] = _scores(np.concatenate([counts[fold["name"]].confusion for fold in folds]), classes)
+        everything = joined([counts[fold["name"]] for fold in folds])
+        content["all_frames"] = listed_scores(everything, classes, Resampling.draw(everything.groups))
     return content
 
 
@@ -73,8 +71,8 @@ def markdown(content: dict[str, Any]) -> str:
         cells += [_mean_sd(content["overall"]["dice"])] if several else []
         frames = sum(fold["n"] for fold in content["folds"])
         rows.append(["**mean ± sd**", "", str(frames), *cells, _mean_sd(content["overall"]["accuracy"]), ""])
-    lines = [f"# Cross-validation of {content['preset']} over the groups of {content['data_set']}", "", _line(rows[0])]
-    lines += [_line(["---"] * len(rows[0])), *(_line(row) for row in rows[1:]), ""]
+    title = f"# Cross-validation of {content['preset']} over the groups of {content['data_set']}"
+    lines = [title, "", *markdown_table(rows), ""]
     lines.append("Dice and IoU are means over frames with 95 % bootstrap intervals; sd is over the folds.")
     if content["folds_not_trained"]:
         lines.append(f"Not trained yet: {', '.join(content['folds_not_trained'])}.")
@@ -89,7 +87,7 @@ def write_figure(content: dict[str, Any], counts: dict[str, FrameCounts], path: 
         figure = Figure(figsize=(width * len(classes), 3.9), layout="constrained")
         panels = figure.subplots(1, len(classes), squeeze=False, sharey=True)[0]
         for index, (name, axes) in enumerate(zip(classes, panels, strict=True)):
-            points = [frame_scores(counts[fold["name"]].confusion, "dice")[:, index] for fold in folds]
+            points = [frame_dice(counts[fold["name"]].confusion)[:, index] for fold in folds]
             _panel(axes, points, [fold["classes"][name]["dice"] for fold in folds], index)
             overall = content["overall_by_class"][name]["dice"]
             axes.axhline(overall["mean"], color=INK, lw=1, ls="--")
@@ -116,35 +114,13 @@ def _panel(axes: Axes, points: Sequence[F64], means: Sequence[dict[str, float]],
 
 
 def _fold(study: CrossValidation, fold: Fold, counts: FrameCounts, classes: list[str]) -> dict[str, Any]:
-    status = study.runs.status(fold.name)
-    head = {"name": fold.name, "held_out": list(fold.held_out), "start_from": status.start_from}
-    return head | {"train_seconds": study.runs.train_seconds(fold.name)} | _scores(counts.confusion, classes)
-
-
-def _scores(confusion: I64, classes: list[str]) -> dict[str, Any]:
-    """Of the frames in [n, C, C]: every metric with its interval, by class and as the mean over the classes."""
-    weights = resamples(len(confusion))
-    by_class = class_scores(confusion, weights)
-    return {
-        "n": len(confusion),
-        "mean": {name: asdict(estimate(values)) for name, values in mean_scores(confusion, weights).items()},
-        "classes": {
-            name: {metric: asdict(estimate(by_class[metric][:, i])) for metric in CLASS_METRICS}
-            for i, name in enumerate(classes)
-        },
+    head = {
+        "name": fold.name,
+        "held_out": list(fold.held_out),
+        "start_from": study.runs.status(fold.name).start_from,
+        "train_seconds": study.runs.train_seconds(fold.name),
     }
-
-
-def _by_group(counts: FrameCounts, classes: list[str]) -> list[dict[str, Any]]:
-    """As a package's manifest lists them under `crossval`."""
-    rows = []
-    for group in sorted(set(counts.groups)):
-        confusion = counts.of_groups({group}).confusion
-        means = {metric: frame_scores(confusion, metric).mean(axis=0) for metric in ("dice", "iou")}
-        for i, name in enumerate(classes):
-            values = {metric: round(float(mean[i]), 4) for metric, mean in means.items()}
-            rows.append({"group": group, "class_name": name, "n": len(confusion), **values})
-    return rows
+    return head | listed_scores(counts, classes, Resampling.draw(counts.groups))
 
 
 def _spread(values: list[float]) -> dict[str, float | None]:
@@ -163,7 +139,3 @@ def _mean_sd(spread: dict[str, float | None]) -> str:
 
 def _short(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -1,47 +1,35 @@
-"""Scores of many frames with bootstrap intervals, all candidates resampled alike.
+"""Scores of one or several models from the confusion matrices of their frames, with intervals.
 
-Dice and IoU are means over the frames (1 for a class that neither truth nor prediction holds), precision and recall
-are of all frames' pixels together, as in `training.metrics`; accuracy is the share of pixels, the mean over the frames.
-A bootstrap resample is a row of weights: how often each frame was drawn (Efron and Tibshirani, 1993, chapter 13:
-percentile intervals). Frames of one video are alike, so intervals over frames are narrower than those over videos.
+Dice and IoU are means over the frames (1 for a class that neither truth nor prediction holds); precision, recall and
+accuracy are of all frames' pixels together, as in `training.metrics`. Models that are compared get the same resamples.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from training.framecounts import I64
-
-F64 = NDArray[np.float64]
+from training.framecounts import FrameCounts
+from training.metrics.bootstrap import F64, Resampling, interval
+from training.metrics.confusion import I64
 
 METRICS = ("iou", "dice", "accuracy", "precision", "recall")
-RESAMPLES = 2000
+CLASS_METRICS = ("dice", "iou", "precision", "recall")
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A score with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def resamples(frames: int, count: int = RESAMPLES, seed: int = 1) -> F64:
-    """Weights [1 + count, frames]: the first row is the data as they are."""
-    drawn = np.random.default_rng(seed).multinomial(frames, np.full(frames, 1 / frames), size=count)
-    return np.vstack([np.ones((1, frames)), drawn])
+def frame_weights(drawn: Resampling) -> F64:
+    """How often each frame was drawn, [1 + resamples, frames]; the first row is the data as they are."""
+    return drawn.weights[:, drawn.of_frame]
 
 
 def class_scores(confusion: I64, weights: F64) -> dict[str, F64]:
-    """Counts [n, C, C] and weights [b, n] -> IoU, Dice, precision and recall of the foreground classes, [b, C - 1]."""
-    tp, fp, fn = outcomes(confusion)
+    """Counts [n, C, C] and weights [b, n] -> each of CLASS_METRICS of the foreground classes, [b, C - 1]."""
+    tp, fp, fn = _outcomes(confusion)
     share = weights / weights.sum(axis=1, keepdims=True)
     hits, wrong, missed = (weights @ part for part in (tp, fp, fn))
     return {
-        "iou": share @ ratio(tp, tp + fp + fn),
-        "dice": share @ ratio(2 * tp, 2 * tp + fp + fn),
+        "dice": share @ _ratio(2 * tp, 2 * tp + fp + fn),
+        "iou": share @ _ratio(tp, tp + fp + fn),
         "precision": _found(hits, wrong, missed),
         "recall": _found(hits, missed, wrong),
     }
@@ -50,35 +38,44 @@ def class_scores(confusion: I64, weights: F64) -> dict[str, F64]:
 def mean_scores(confusion: I64, weights: F64) -> dict[str, F64]:
     """Each of METRICS as the mean over the foreground classes (accuracy: over all pixels), [b]."""
     means = {name: values.mean(axis=1) for name, values in class_scores(confusion, weights).items()}
-    correct = np.trace(confusion, axis1=1, axis2=2) / confusion.sum(axis=(1, 2))
-    means["accuracy"] = weights @ correct / weights.sum(axis=1)
+    pixels = weights @ confusion.sum(axis=(1, 2))
+    means["accuracy"] = weights @ np.trace(confusion, axis1=1, axis2=2) / pixels
     return {name: means[name] for name in METRICS}
 
 
-def frame_scores(confusion: I64, metric: str) -> F64:
-    """`dice` or `iou` of every frame and foreground class, [n, C - 1]."""
-    tp, fp, fn = outcomes(confusion)
-    return ratio(2 * tp, 2 * tp + fp + fn) if metric == "dice" else ratio(tp, tp + fp + fn)
+def frame_dice(confusion: I64) -> F64:
+    """Of every frame and foreground class, [n, C - 1]."""
+    tp, fp, fn = _outcomes(confusion)
+    return _ratio(2 * tp, 2 * tp + fp + fn)
 
 
-def estimate(values: F64) -> Estimate:
-    """Of the rows that `resamples` gives: value from the first, 2.5th and 97.5th percentile of the others."""
-    low, high = np.percentile(values[1:], [2.5, 97.5])
-    return Estimate(round(float(values[0]), 4), round(float(low), 4), round(float(high), 4))
+def listed_scores(counts: FrameCounts, classes: list[str], drawn: Resampling) -> dict[str, Any]:
+    """For JSON: every metric with its interval, by class and as the mean over the classes."""
+    weights = frame_weights(drawn)
+    by_class = class_scores(counts.confusion, weights)
+    return {
+        "n": len(counts.ids),
+        "resampled": drawn.unit,
+        "mean": {name: asdict(interval(values)) for name, values in mean_scores(counts.confusion, weights).items()},
+        "classes": {
+            name: {metric: asdict(interval(by_class[metric][:, i])) for metric in CLASS_METRICS}
+            for i, name in enumerate(classes)
+        },
+    }
 
 
-def outcomes(confusion: I64) -> tuple[F64, F64, F64]:
+def _outcomes(confusion: I64) -> tuple[F64, F64, F64]:
     """True positives, false positives and false negatives of the foreground classes, [n, C - 1] each."""
     tp = np.diagonal(confusion, axis1=1, axis2=2)[:, 1:].astype(np.float64)
     return tp, confusion.sum(axis=1)[:, 1:] - tp, confusion.sum(axis=2)[:, 1:] - tp
 
 
-def ratio(numerator: F64, denominator: F64) -> F64:
+def _ratio(numerator: F64, denominator: F64) -> F64:
     """Elementwise, with 1 where there was nothing to find and nothing was found."""
-    return np.where(denominator == 0, 1.0, numerator / np.maximum(denominator, 1))
+    return np.asarray(np.where(denominator == 0, 1.0, numerator / np.maximum(denominator, 1)), np.float64)
 
 
 def _found(hits: F64, misses: F64, others: F64) -> F64:
     """hits / (hits + misses); for 0 / 0: 1 if the other side is empty too, else 0."""
     total = hits + misses
-    return np.where(total == 0, (others == 0).astype(np.float64), hits / np.maximum(total, 1))
+    return np.asarray(np.where(total == 0, others == 0, hits / np.maximum(total, 1)), np.float64)

@@ -8,6 +8,7 @@ settings are no longer those of its folder is refused. Each run has a status fil
 can work on different runs of one set.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,7 +56,7 @@ class RunSet:
             raise TrainingError(f"two runs of one set share a name: {sorted(names)}")
         self.folder = folder
         self.runs = list(runs)
-        self._options = options
+        self.options = options
 
     def train(
         self, only: Sequence[str] | None = None, *, keep_going: bool = False, retry_failed: bool = True
@@ -99,7 +100,7 @@ class RunSet:
 
     def _train_one(self, run: PlannedRun, *, keep_going: bool) -> None:
         folder = self.run_folder(run.name)
-        options = replace(self._options, folder=folder, resume=(folder / LAST).is_file())
+        options = replace(self.options, folder=folder, resume=(folder / LAST).is_file())
         self._write(run.name, "running")
         try:
             train(run.preset, options)
@@ -116,7 +117,7 @@ class RunSet:
         if not last.is_file():
             return
         changed = differing_fields(checkpoint_preset(last), run.preset)
-        before, now = self.status(run.name).start_from, _text(self._options.start_from)
+        before, now = self.status(run.name).start_from, _text(self.options.start_from)
         if before != now:
             changed.append(f"start_from ({before or 'nothing'}, now {now or 'nothing'})")
         if changed:
@@ -126,11 +127,16 @@ class RunSet:
             )
 
     def _write(self, name: str, state: Literal["running", "trained", "failed"], error: str | None = None) -> None:
-        status = RunStatus(name=name, state=state, error=error, start_from=_text(self._options.start_from))
+        status = RunStatus(name=name, state=state, error=error, start_from=_text(self.options.start_from))
         write_text(self._status_path(name), status.model_dump_json(indent=1))
 
     def _status_path(self, name: str) -> Path:
         return self.folder / "status" / f"{name}.json"
+
+
+def use_threads(threads: int | None) -> None:
+    """For what PyTorch runs outside of `train`; None is every core that this process may use."""
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
 
 
 def checkpoint_preset(path: Path) -> Preset:
@@ -152,6 +158,12 @@ def write_text(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.fresh")
     fresh.write_text(text)
     fresh.replace(path)
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table; the first row is its head."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in rows]
+    return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]
 
 
 def _text(path: Path | None) -> str | None:

@@ -49,8 +49,10 @@ def crossval(
     from training.crossval import CrossValidation, plan_folds  # noqa: PLC0415
     from training.crossval_report import markdown, write_report  # noqa: PLC0415
     from training.datasets.base import Dataset  # noqa: PLC0415
+    from training.runset import use_threads  # noqa: PLC0415
     from training.train import RunOptions  # noqa: PLC0415
 
+    use_threads(threads)
     chosen = with_overrides(load_preset(preset), settings or [])
     count = None if folds == "leave-one-out" else _number(folds)
     planned = plan_folds(Dataset(data / data_set), count, chosen.seed, groups.split(",") if groups else None)

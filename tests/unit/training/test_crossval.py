@@ -10,11 +10,11 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from service.manifest import CrossvalScore
 from training.__main__ import app
 from training.config import DataUse, Preset
 from training.crossval import CrossValidation, Fold, fold_preset, plan_folds
 from training.crossval_report import write_report
+from training.crossval_scores import read_crossval
 from training.datasets.base import Dataset
 from training.errors import PresetError, TrainingError
 from training.leaks import refuse_leaks, used_groups
@@ -124,7 +124,7 @@ def test_every_fold_is_trained_once_and_scored_by_its_own_model(datasets: Path, 
     assert {used for fold in ("g0", "g3") for used in study.counts()[fold].groups} == {"g0", "g3"}
     dice = [fold["classes"]["instrument"]["dice"]["value"] for fold in content["folds"]]
     assert content["overall_by_class"]["instrument"]["dice"]["mean"] == pytest.approx(np.mean(dice), abs=1e-4)
-    assert [CrossvalScore.model_validate(score).group for score in content["scores"]] == ["g0", "g3"]
+    assert [score.group for score in read_crossval(tmp_path / "folds" / "crossval.json")] == ["g0", "g3"]
     assert content["overall"]["dice"]["sd"] == pytest.approx(np.std(dice, ddof=1), abs=1e-4)
     assert json.loads((tmp_path / "folds" / "crossval.json").read_text()) == content
     assert "mean ± sd" in (tmp_path / "folds" / "crossval.md").read_text()

@@ -1,0 +1,27 @@
+"""Finished runs without training: random weights under the names that `train` uses."""
+
+from pathlib import Path
+
+import torch
+
+from tests.unit.training.conftest import untrained
+from training.checkpoints import KEY, describe
+from training.config import Preset
+
+SMALL = "tu-mobilenetv3_small_050"
+
+
+def small(preset: Preset, **changes: object) -> Preset:
+    """One epoch of a small net."""
+    net = preset.net.model_copy(update={"encoder": SMALL})
+    return preset.model_copy(update={"net": net, "epochs": 1, **changes})
+
+
+def write_run(folder: Path, preset: Preset, epoch: int = 0, bias: float = 0.0) -> Path:
+    """`bias` shifts every logit, so that two runs of one preset answer differently."""
+    state = untrained(preset).net.state_dict()
+    state["body.segmentation_head.0.bias"] += bias
+    folder.mkdir(parents=True)
+    weights = {f"averaged.module.{name}": tensor for name, tensor in state.items()}
+    torch.save({KEY: describe(preset), "state_dict": weights, "epoch": epoch}, folder / "last.ckpt")
+    return folder
