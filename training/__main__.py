@@ -6,6 +6,7 @@ import typer
 
 from service.errors import EndomaskError
 from training.commands.analyse import analyse
+from training.commands.compare import compare
 from training.commands.crossval import crossval
 from training.commands.evaluate import evaluate
 from training.commands.export import export
@@ -13,11 +14,26 @@ from training.commands.predict import predict
 from training.commands.prepare import prepare
 from training.commands.pseudo_label import pseudo_label
 from training.commands.quantise import quantise
+from training.commands.shift import shift
+from training.commands.sweep import sweep
 from training.commands.train import train
 from training.errors import TrainingError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (prepare, train, crossval, evaluate, export, quantise, pseudo_label, predict, analyse):
+for command in (
+    prepare,
+    train,
+    compare,
+    crossval,
+    sweep,
+    evaluate,
+    export,
+    quantise,
+    pseudo_label,
+    predict,
+    analyse,
+    shift,
+):
     app.command()(command)
 
 

@@ -4,34 +4,54 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
+from matplotlib.figure import Figure, SubFigure
 
 from service.imaging.geometry import U8
 from service.video.analysis import Floats
 from training.analyse.measures import ClassAnalysis, Series, Track
 from training.figures.style import style
 
-_SAMPLE_COLUMNS = 4
+COLUMNS = 4
+WIDTH_INCHES = 11.0
+_PLOTS_INCHES = 5.4
+_CAPTION_INCHES = 0.3
+
+Sample = tuple[str, U8]
+"""Caption and RGB picture."""
 
 
-def draw_figure(
-    series: Series, classes: Sequence[ClassAnalysis], samples: Sequence[tuple[str, U8]], title: str
-) -> Figure:
-    """`classes` without `any`; samples as caption and RGB picture."""
-    rows = -(-len(samples) // _SAMPLE_COLUMNS)
+def draw_figure(series: Series, classes: Sequence[ClassAnalysis], samples: Sequence[Sample], title: str) -> Figure:
+    """`classes` without `any`."""
     with style():
-        sample_height = 2.75 * max((p.shape[0] / p.shape[1] for _, p in samples), default=0.75) + 0.3
-        heights = [2.6, 2.5, *[sample_height] * rows]
-        figure = Figure(figsize=(11, sum(heights) + 1.1), layout="constrained")
+        heights = [_PLOTS_INCHES, sample_height(samples)]
+        figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 0.3), layout="constrained")
         figure.suptitle(title, x=0.01, ha="left", weight="bold", fontsize=12)
-        grid = figure.add_gridspec(2 + rows, 4, height_ratios=heights)
+        halves = figure.add_gridspec(2, 1, height_ratios=heights)
+        plots = figure.add_subfigure(halves[0])
+        grid = plots.add_gridspec(2, 2)
         tracks = series.tracks[1:]
-        _over_frames(figure.add_subplot(grid[0, :]), series, tracks)
-        _histogram(figure.add_subplot(grid[1, :2]), classes)
-        _ious(figure.add_subplot(grid[1, 2:]), tracks)
-        _samples(figure, grid, samples)
+        _over_frames(plots.add_subplot(grid[0, :]), series, tracks)
+        _histogram(plots.add_subplot(grid[1, 0]), classes)
+        _ious(plots.add_subplot(grid[1, 1]), tracks)
+        draw_samples_grid(figure.add_subfigure(halves[1]), samples)
         return figure
+
+
+def sample_height(samples: Sequence[Sample]) -> float:
+    """Inches that `draw_samples_grid` needs."""
+    shape = max((picture.shape[0] / picture.shape[1] for _, picture in samples), default=0.75)
+    return -(-len(samples) // COLUMNS) * (WIDTH_INCHES / COLUMNS * shape + _CAPTION_INCHES)
+
+
+def draw_samples_grid(part: SubFigure, samples: Sequence[Sample]) -> None:
+    """Pictures with their captions above them, `COLUMNS` a row."""
+    axes = part.subplots(-(-len(samples) // COLUMNS), COLUMNS, squeeze=False).ravel()
+    for place, panel in enumerate(axes):
+        panel.set_axis_off()
+        if place < len(samples):
+            caption, picture = samples[place]
+            panel.imshow(picture, interpolation="antialiased")
+            panel.set_title(caption, fontsize=8.5, weight="normal")
 
 
 def _over_frames(axes: Axes, series: Series, tracks: Sequence[Track]) -> None:
@@ -72,7 +92,7 @@ def _histogram(axes: Axes, classes: Sequence[ClassAnalysis]) -> None:
 
 def _ious(axes: Axes, tracks: Sequence[Track]) -> None:
     """Sorted, so that the share of unsteady neighbours can be read off."""
-    axes.set(title="Temporal stability", xlabel="IoU with the mask before", ylabel="share of neighbours at or below")
+    axes.set(title="Temporal stability", xlabel="IoU with the mask before", ylabel="share of the neighbours")
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.grid(visible=True)
     for track in tracks:
@@ -82,11 +102,3 @@ def _ious(axes: Axes, tracks: Sequence[Track]) -> None:
             axes.step([0, *ious, 1], [0, *shares, 1], where="post", color=track.entry.colour, linewidth=1.5)
     if all(np.isnan(track.iou).all() for track in tracks):
         axes.text(0.5, 0.5, "no neighbouring masks", ha="center", va="center", color="#777777")
-
-
-def _samples(figure: Figure, grid: GridSpec, samples: Sequence[tuple[str, U8]]) -> None:
-    for place, (caption, picture) in enumerate(samples):
-        axes = figure.add_subplot(grid[2 + place // _SAMPLE_COLUMNS, place % _SAMPLE_COLUMNS])
-        axes.imshow(picture, interpolation="antialiased")
-        axes.set_title(caption, fontsize=8.5, weight="normal")
-        axes.set_axis_off()
