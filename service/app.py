@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.collect import registry_reader, video_reader
-from service.loading import OpenBackend, open_onnxruntime
+from service.loading import OpenBackend, open_best
 from service.metrics import Metrics
 from service.middleware import ObserveRequests
 from service.openapi import DESCRIPTION, install_openapi
@@ -21,7 +21,7 @@ from service.settings import Settings
 from service.video.jobs import VideoJobs
 
 
-def create_app(settings: Settings, *, open_backend: OpenBackend = open_onnxruntime) -> FastAPI:
+def create_app(settings: Settings, *, open_backend: OpenBackend = open_best) -> FastAPI:
     """Load the models and put the app together; raises StartError. Running it starts and ends the rest."""
     metrics = Metrics(CollectorRegistry())
     registry = Registry(settings, metrics, open_backend)

@@ -8,43 +8,34 @@ from pathlib import Path
 import numpy as np
 
 from service.backends import Backend
-from service.backends.cores import available_cores
-from service.backends.onnxruntime import OnnxRuntimeBackend, choose_precision, choose_provider
+from service.backends.choice import Choice
+from service.backends.golden import check_golden
+from service.backends.onnxruntime import choose_provider
+from service.backends.remembered import remembered_choice
 from service.errors import PackageError, ProviderUnavailable
-from service.manifest import GOLDEN_CHANGED_SHARE_LIMIT, Agreement, Manifest, Package, agreement
+from service.manifest import Agreement, Manifest, Package
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-OpenBackend = Callable[[Package, Settings], Backend]
+OpenBackend = Callable[[Package, Settings], Choice]
 
 
-def open_onnxruntime(
-    package: Package, settings: Settings, *, choose: Callable[[str], str] = choose_provider
-) -> Backend:
-    """The package's file on the provider and in the precision that the settings ask for.
+def open_best(package: Package, settings: Settings, *, find_provider: Callable[[str], str] = choose_provider) -> Choice:
+    """The fastest backend that the settings allow and that gives the golden masks, measured or remembered.
 
     With `auto`, a GPU that ONNX Runtime can't use (no CUDA libraries, say) is left alone, with a warning that says why.
-    A provider asked for by name is never replaced: raises ProviderUnavailable.
+    What was asked for by name is never replaced: raises ProviderUnavailable, or PackageError when the masks differ.
     """
-    provider = choose(settings.provider)
+    asked: str = settings.provider
+    provider = find_provider("cpu" if (settings.backend, asked) == ("openvino", "auto") else asked)
     try:
-        return _open(package, settings, provider)
+        return remembered_choice(package, settings, provider)
     except ProviderUnavailable as error:
         if settings.provider != "auto" or provider == "cpu":
             raise
         log.warning("%s runs on the CPU although a GPU is here: %s", package.label, error)
-        return _open(package, settings, "cpu")
-
-
-def _open(package: Package, settings: Settings, provider: str) -> Backend:
-    return OnnxRuntimeBackend(
-        package,
-        provider=provider,
-        precision=choose_precision(package, provider, settings.precision),
-        threads=settings.threads or available_cores(),
-        max_batch=settings.max_batch_frames,
-    )
+        return remembered_choice(package, settings, "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +43,12 @@ class LoadedModel:
     """A verified and warm model. `golden` says how close it came to its golden outputs."""
 
     package: Package
-    backend: Backend
+    choice: Choice
     golden: Agreement
+
+    @property
+    def backend(self) -> Backend:
+        return self.choice.backend
 
     @property
     def manifest(self) -> Manifest:
@@ -64,29 +59,16 @@ class LoadedModel:
         return self.package.label
 
 
-def load_model(package: Package, settings: Settings, open_backend: OpenBackend = open_onnxruntime) -> LoadedModel:
+def load_model(package: Package, settings: Settings, open_backend: OpenBackend = open_best) -> LoadedModel:
     """Verify checksums, open the backend, reproduce the golden outputs, warm up; raises StartError."""
     package.verify()
-    backend = open_backend(package, settings)
-    golden = _reproduce_golden(package, backend)
-    _warm_up(package, backend)
-    return LoadedModel(package, backend, golden)
-
-
-def _reproduce_golden(package: Package, backend: Backend) -> Agreement:
-    frames, expected = package.golden()
-    actual = np.concatenate([backend.run(frame[None]) for frame in frames])
-    if actual.shape != expected.shape:
-        raise PackageError(
-            f"{package.label}: golden outputs have shape {expected.shape}, the model gave {actual.shape}"
-        )
-    found = agreement(expected, actual, package.manifest.threshold)
-    if found.changed_share > GOLDEN_CHANGED_SHARE_LIMIT:
-        raise PackageError(
-            f"{package.label}: {found.changed_share:.2%} of the golden pixels change class on {backend.name} "
-            f"{backend.provider} {backend.precision}; the limit is {GOLDEN_CHANGED_SHARE_LIMIT:.2%}"
-        )
-    return found
+    choice = open_backend(package, settings)
+    check = check_golden(package, choice.backend)
+    if check.refused is not None:
+        backend = choice.backend
+        raise PackageError(f"{package.label} on {backend.name} {backend.provider} {backend.precision}: {check.refused}")
+    _warm_up(package, choice.backend)
+    return LoadedModel(package, choice, check.agreement)
 
 
 def _warm_up(package: Package, backend: Backend) -> None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from service.batcher import Batcher
 from service.errors import Conflict, EndomaskError, PackageError, StartError, UnknownModel
-from service.loading import LoadedModel, OpenBackend, load_model, names_on_disk, open_onnxruntime, packages_on_disk
+from service.loading import LoadedModel, OpenBackend, load_model, names_on_disk, open_best, packages_on_disk
 from service.manifest import Package
 from service.metrics import Metrics
 from service.settings import Settings
@@ -63,7 +63,7 @@ class ServedModel:
 class Registry:
     """The models that answer. Names not on disk are UnknownModel, with what is there."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, open_backend: OpenBackend = open_onnxruntime) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, open_backend: OpenBackend = open_best) -> None:
         self._settings = settings
         self._metrics = metrics
         self._open_backend = open_backend
@@ -192,7 +192,14 @@ class Registry:
             raise PackageError(f"{name}/{version}: {error}") from error
         self._metrics.model_loads.labels(name, "loaded").inc()
         backend = loaded.backend
-        log.info("loaded %s on %s %s %s", loaded.label, backend.name, backend.provider, backend.precision)
+        log.info(
+            "loaded %s on %s %s %s with %d threads",
+            loaded.label,
+            backend.name,
+            backend.provider,
+            backend.precision,
+            backend.threads,
+        )
         return ServedModel(loaded, self._settings, self._metrics)
 
 

@@ -152,6 +152,28 @@ class FrameAnswers(_Wire):
     frames: list[FrameAnswer | Problem]
 
 
+class CandidateWire(_Wire):
+    """What the model could run on here. Times are this machine's, taken in turns when the choice was made."""
+
+    backend: str
+    """`onnxruntime` or `openvino`."""
+    provider: str
+    """`cuda` or `cpu`."""
+    precision: str
+    """`bf16` is the FP32 file computed in bfloat16."""
+    threads: int
+    """CPU threads of one run."""
+    chosen: bool
+    milliseconds: float | None
+    """Shortest run of one frame; null for a candidate that may not serve."""
+    changed_share: float | None
+    """Share of the golden pixels that change class; null when it did not run."""
+    dice: float | None
+    """Dice between its golden masks and the right ones, of the worst class; null where those are too small."""
+    refused: str | None
+    """Why it may not serve."""
+
+
 class ModelSummary(_Wire):
     model_config = ConfigDict(protected_namespaces=())
 
@@ -168,6 +190,9 @@ class ModelSummary(_Wire):
     provider: str
     precision: str
     threads: int
+    """CPU threads of one run."""
+    candidates: list[CandidateWire]
+    """What the backend was chosen from, fastest first, then those that may not serve."""
 
 
 class ModelList(_Wire):

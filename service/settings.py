@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+BackendName = Literal["auto", "onnxruntime", "openvino"]
 Provider = Literal["auto", "cuda", "cpu"]
-Precision = Literal["auto", "fp32", "fp16", "int8"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -31,12 +32,17 @@ class Settings(BaseSettings):
     """Folder of model packages, `<name>/<version>/`."""
     default_model: str = "instruments"
     """Model that answers when a request names none."""
+    backend: BackendName = "auto"
+    """Runtime: `auto` measures those that are there and keeps the fastest that gives the golden masks; a named one that
+    is missing stops the start."""
     provider: Provider = "auto"
     """Provider: `auto` takes CUDA when it works, else the CPU; a named one that is missing stops the start."""
     precision: Precision = "auto"
-    """Precision of the model file. `auto` takes FP16 on CUDA where the package has it, else FP32."""
+    """Precision: `auto` measures those that the package has files for, and `bf16` (the FP32 file in bfloat16) where the
+    CPU computes in it; a named one is never replaced."""
     threads: int = Field(default=0, ge=0, le=256)
-    """CPU threads that one inference uses; 0 takes the cores that the cgroup and the affinity allow."""
+    """CPU threads that one inference uses; 0 takes the cores that the cgroup and the affinity allow, or fewer where
+    those are faster."""
 
     # Frames
     max_frame_megabytes: float = Field(default=25.0, gt=0)

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from service.backends import Precision, file_precision
 from service.backends.contract import Port, check_contract
 from service.errors import InferenceFailed, PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
-from service.manifest import INPUT_NAME, OUTPUT_NAME, Package, PrecisionName
+from service.manifest import INPUT_NAME, OUTPUT_NAME, Package
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 
@@ -24,14 +25,16 @@ class OnnxRuntimeBackend:
     name = "onnxruntime"
 
     def __init__(
-        self, package: Package, *, provider: str, precision: PrecisionName, threads: int, max_batch: int = 1
+        self, package: Package, *, provider: str, precision: Precision, threads: int, max_batch: int = 1
     ) -> None:
+        if precision == "bf16":
+            raise ProviderUnavailable("backend onnxruntime does not compute in bf16 (ENDOMASK_PRECISION)")
         self.provider = provider
         self.precision: str = precision
         self.threads = threads
         self.max_batch = max_batch if provider == "cuda" else 1
         self._label = package.label
-        self._session = _open(package.model_path(precision), provider, threads, package.label)
+        self._session = _open(package.model_path(file_precision(precision)), provider, threads, package.label)
         _check(self._session, package)
 
     def run(self, frames: U8) -> U8:
@@ -62,17 +65,6 @@ def choose_provider(asked: str) -> str:
     return "cuda" if _PROVIDERS["cuda"] in ort.get_available_providers() and cuda_device_count() else "cpu"
 
 
-def choose_precision(package: Package, provider: str, asked: str) -> PrecisionName:
-    """`auto` -> FP16 on CUDA when the package has it, else FP32; a named one must be in the package."""
-    files = package.manifest.files
-    if asked == "auto":
-        return "fp16" if provider == "cuda" and "fp16" in files else "fp32"
-    for precision in files:
-        if precision == asked:
-            return precision
-    raise PackageError(f"{package.label} has no {asked} file; it has {', '.join(sorted(files))} (ENDOMASK_PRECISION)")
-
-
 def _open(path: Path, provider: str, threads: int, label: str) -> ort.InferenceSession:
     wanted = _PROVIDERS[provider]
     if wanted not in ort.get_available_providers() or (provider == "cuda" and not cuda_device_count()):
@@ -86,6 +78,8 @@ def _open(path: Path, provider: str, threads: int, label: str) -> ort.InferenceS
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Its threads would busy-wait between runs and take the cores from whoever works there then.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = ort.InferenceSession(path, options, providers=[wanted])
     except Exception as error:

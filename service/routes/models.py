@@ -4,7 +4,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from service.backends.cores import available_cores
 from service.errors import Conflict, UnknownModel
 from service.problems import problem_responses
 from service.registry import Registry, ServedModel
@@ -66,5 +65,6 @@ def _summary(request: Request, model: ServedModel) -> dict[str, Any]:
         "backend": backend.name,
         "provider": backend.provider,
         "precision": backend.precision,
-        "threads": settings.threads or available_cores(),
+        "threads": backend.threads,
+        "candidates": [candidate.model_dump() for candidate in model.loaded.choice.candidates],
     }

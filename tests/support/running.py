@@ -9,7 +9,7 @@ import cv2
 from starlette.testclient import TestClient
 
 from service.app import create_app
-from service.backends import Backend
+from service.backends.choice import Choice
 from service.imaging.geometry import U8
 from service.manifest import Package
 from service.settings import Settings
@@ -25,13 +25,13 @@ def red_settings(folder: Path, **changes: Any) -> Settings:
     return Settings(**given)
 
 
-def fake_backend(package: Package, _settings: Settings) -> Backend:
-    return FakeBackend(channels=package.manifest.channels)
+def fake_backend(package: Package, _settings: Settings) -> Choice:
+    return Choice(FakeBackend(channels=package.manifest.channels))
 
 
 @contextmanager
 def running(
-    settings: Settings, open_backend: Callable[[Package, Settings], Backend] = fake_backend
+    settings: Settings, open_backend: Callable[[Package, Settings], Choice] = fake_backend
 ) -> Iterator[TestClient]:
     """A client of a started app; server faults come back as answers."""
     with TestClient(create_app(settings, open_backend=open_backend), raise_server_exceptions=False) as client:

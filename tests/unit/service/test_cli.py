@@ -48,9 +48,11 @@ def test_the_newest_version_is_taken_and_an_unknown_model_is_named(tmp_path: Pat
 
 
 def test_check_tells_the_good_packages_from_the_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = red_settings(tmp_path, provider="cpu")
+    settings = red_settings(tmp_path, provider="cpu", backend="onnxruntime", threads=1)
     assert check_packages(settings) == 0
-    assert "ok     red/1 on onnxruntime cpu fp32" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "ok     red/1 on onnxruntime cpu fp32" in said
+    assert "     * onnxruntime cpu fp32 with 1 thread: " in said
     write_red_package(settings.models_dir, version=2)
     (settings.models_dir / "red" / "2" / "golden.npz").write_bytes(b"damaged")
     assert check_packages(settings) == 1

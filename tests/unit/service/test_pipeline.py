@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Message
 
 from service.app import create_app
+from service.backends.choice import Choice
 from service.batcher import Priority
 from service.imaging.geometry import U8
 from service.manifest import Manifest
@@ -107,8 +108,8 @@ class Caller:
         return int(self.sent[0]["status"])
 
 
-def gated(backend: GatedBackend) -> Callable[[Any, Settings], GatedBackend]:
-    return lambda _package, _settings: backend
+def gated(backend: GatedBackend) -> Callable[[Any, Settings], Choice]:
+    return lambda _package, _settings: Choice(backend)
 
 
 async def test_a_caller_who_hangs_up_takes_its_frame_out_of_the_queue(tmp_path: Path) -> None:

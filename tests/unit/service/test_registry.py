@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.backends import Backend
+from service.backends.choice import Choice
 from service.batcher import Priority
 from service.errors import Conflict, InferenceFailed, PackageError, StartError, UnknownModel
 from service.imaging.geometry import U8
-from service.loading import OpenBackend, load_model, names_on_disk
+from service.loading import OpenBackend, load_model, names_on_disk, open_best
 from service.manifest import Package
 from service.metrics import Metrics
 from service.registry import OLDER_VERSIONS_KEPT, Registry
@@ -56,8 +56,8 @@ class Broken(FakeBackend):
         raise InferenceFailed("out of memory")
 
 
-def blind(_package: Package, _settings: Settings) -> Backend:
-    return Blind()
+def blind(_package: Package, _settings: Settings) -> Choice:
+    return Choice(Blind())
 
 
 def damage(folder: Path) -> None:
@@ -168,10 +168,10 @@ async def test_a_reload_that_fails_leaves_the_old_version_serving_and_tells_no_p
 ) -> None:
     settings = red_settings(tmp_path)
 
-    def fail_on_the_second(package: Package, _settings: Settings) -> Backend:
+    def fail_on_the_second(package: Package, _settings: Settings) -> Choice:
         if package.manifest.version == 2:
             raise PackageError(f"can't read {package.model_path('fp32').resolve()}")
-        return FakeBackend()
+        return Choice(FakeBackend())
 
     registry = opened(settings, fail_on_the_second)
     write_red_package(settings.models_dir, version=2)
@@ -203,19 +203,19 @@ def test_a_damaged_file_stops_the_start_with_its_name(tmp_path: Path, opened: Op
 
 
 def test_golden_outputs_that_are_not_reproduced_stop_the_start(tmp_path: Path, opened: Opened) -> None:
-    with pytest.raises(PackageError, match=r"of the golden pixels change class on fake cpu fp32; the limit is 0\.20%"):
+    with pytest.raises(PackageError, match=r"red/1 on fake cpu fp32: .* pixels change class; the limit is 0\.20%"):
         opened(red_settings(tmp_path), blind)
 
 
 def test_a_backend_that_fails_on_the_golden_frames_stops_the_start(tmp_path: Path, opened: Opened) -> None:
     with pytest.raises(PackageError, match="red/1: out of memory"):
-        opened(red_settings(tmp_path), lambda _package, _settings: Broken())
+        opened(red_settings(tmp_path), lambda _package, _settings: Choice(Broken()))
 
 
 def test_the_largest_batch_is_warmed_up(tmp_path: Path) -> None:
     backend = FakeBackend(max_batch=8)
     package = write_red_package(tmp_path)
-    load_model(package, Settings(), lambda _package, _settings: backend)
+    load_model(package, Settings(), lambda _package, _settings: Choice(backend))
     assert backend.batch_sizes[-1] == 8
 
 
@@ -227,9 +227,9 @@ def test_folders_that_are_no_models_are_passed_over(tmp_path: Path) -> None:
     assert names_on_disk(tmp_path) == ["red"]
 
 
-def test_the_real_runtime_loads_the_red_package(tmp_path: Path, opened: Opened) -> None:
-    from service.loading import open_onnxruntime
-
-    registry = opened(red_settings(tmp_path, provider="cpu"), open_onnxruntime)
-    assert registry.get("red").loaded.backend.provider == "cpu"
-    assert registry.get("red").loaded.golden.changed_share == 0
+def test_the_real_runtimes_load_the_red_package(tmp_path: Path, opened: Opened) -> None:
+    registry = opened(red_settings(tmp_path, provider="cpu"), open_best)
+    loaded = registry.get("red").loaded
+    assert loaded.backend.provider == "cpu"
+    assert loaded.golden.changed_share == 0
+    assert [line.backend for line in loaded.choice.candidates if line.chosen] == [loaded.backend.name]

@@ -1,14 +1,13 @@
 """What only ONNX Runtime does: providers, and what `auto` made of them."""
 
 from pathlib import Path
-from typing import Any
 
 import onnxruntime as ort
 import pytest
 
-from service.backends.onnxruntime import OnnxRuntimeBackend, choose_precision, choose_provider, cuda_device_count
-from service.errors import PackageError, ProviderUnavailable
-from service.manifest import FileEntry, Package
+from service.backends.onnxruntime import OnnxRuntimeBackend, choose_provider, cuda_device_count
+from service.errors import ProviderUnavailable
+from service.manifest import Package
 from tests.support.red import write_red_package
 
 WITHOUT_GPU = pytest.mark.skipif(cuda_device_count() > 0, reason="a GPU is here")
@@ -21,10 +20,6 @@ def package(tmp_path: Path) -> Package:
 
 def open_backend(package: Package, provider: str = "cpu", max_batch: int = 1) -> OnnxRuntimeBackend:
     return OnnxRuntimeBackend(package, provider=provider, precision="fp32", threads=1, max_batch=max_batch)
-
-
-def changed(package: Package, **updates: Any) -> Package:
-    return Package(package.folder, package.manifest.model_copy(update=updates))
 
 
 def test_it_says_what_is_active(package: Package) -> None:
@@ -60,14 +55,6 @@ def test_a_provider_named_is_never_replaced(asked: str) -> None:
     assert choose_provider(asked) == asked
 
 
-def test_auto_precision_is_fp16_on_cuda_where_the_package_has_it(package: Package) -> None:
-    both = changed(package, files={**package.manifest.files, "fp16": FileEntry(file="h.onnx", sha256="0" * 64)})
-    assert choose_precision(both, "cuda", "auto") == "fp16"
-    assert choose_precision(both, "cpu", "auto") == "fp32"
-    assert choose_precision(package, "cuda", "auto") == "fp32"
-    assert choose_precision(both, "cpu", "fp16") == "fp16"
-
-
-def test_a_precision_that_the_package_lacks_is_refused(package: Package) -> None:
-    with pytest.raises(PackageError, match=r"red/1 has no int8 file; it has fp32 \(ENDOMASK_PRECISION\)"):
-        choose_precision(package, "cpu", "int8")
+def test_bf16_is_refused(package: Package) -> None:
+    with pytest.raises(ProviderUnavailable, match=r"onnxruntime does not compute in bf16 \(ENDOMASK_PRECISION\)"):
+        OnnxRuntimeBackend(package, provider="cpu", precision="bf16", threads=1)

@@ -1,0 +1,132 @@
+"""A remembered choice spares the measuring, and is dropped as soon as anything about it does not hold."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.backends.choice import Choice
+from service.backends.openvino import is_installed
+from service.backends.remembered import remembered_choice
+from service.errors import PackageError
+from service.manifest import Package
+from service.settings import Settings
+from tests.support.candidates import ScriptedBench
+
+pytestmark = pytest.mark.skipif(not is_installed(), reason="openvino is not installed")
+
+MACHINE = {"model name": "one"}
+MEASURED = ["onnxruntime int8 2", "openvino int8 2"]
+RECALLED = ["openvino int8 2"]
+
+
+def asked(folder: Path, **wishes: Any) -> Settings:
+    return Settings(data_dir=folder / "data", **{"threads": 2, "precision": "int8", **wishes})
+
+
+def load(package: Package, settings: Settings, script: ScriptedBench, machine: dict[str, str] | None = None) -> Choice:
+    script.opened.clear()
+    return remembered_choice(package, settings, "cpu", script.bench, machine or MACHINE)
+
+
+@pytest.fixture
+def script(tmp_path: Path, both: Package) -> ScriptedBench:
+    """OpenVINO is the faster one, and that is remembered."""
+    script = ScriptedBench({"onnxruntime int8": 9.0, "openvino int8": 4.0})
+    load(both, asked(tmp_path), script)
+    assert script.opened == MEASURED
+    return script
+
+
+def only_file(folder: Path) -> Path:
+    (path,) = (folder / "data" / "choices").iterdir()
+    return path
+
+
+def test_a_choice_is_measured_once(tmp_path: Path, both: Package, script: ScriptedBench) -> None:
+    choice = load(both, asked(tmp_path), script)
+    assert script.opened == RECALLED
+    assert choice.backend.name == "openvino"
+    assert [(line.backend, line.chosen) for line in choice.candidates] == [("openvino", True), ("onnxruntime", False)]
+
+
+@pytest.mark.parametrize("change", ["manifest", "machine", "settings"])
+def test_another_model_machine_or_setting_is_measured_anew(
+    tmp_path: Path, both: Package, script: ScriptedBench, change: str
+) -> None:
+    package, settings, machine = both, asked(tmp_path), MACHINE
+    if change == "manifest":
+        package = Package(both.folder, both.manifest.model_copy(update={"limits": "Others."}))
+    elif change == "machine":
+        machine = {"model name": "another"}
+    else:
+        settings = asked(tmp_path, threads=3)
+    load(package, settings, script, machine)
+    assert len(script.opened) == 2
+    load(both, asked(tmp_path), script)
+    assert script.opened == RECALLED, "what was remembered of the first is still there"
+
+
+def broken(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+def moved(text: str) -> str:
+    return json.dumps({**json.loads(text), "key": "0" * 64})
+
+
+def not_asked_for(text: str) -> str:
+    return text.replace('"threads": 2', '"threads": 64')
+
+
+def refused(text: str) -> str:
+    record = json.loads(text)
+    for line in record["candidates"]:
+        line["refused"] = "other masks"
+    return json.dumps(record)
+
+
+@pytest.mark.parametrize("damage", [broken, moved, not_asked_for, refused, lambda _: "", lambda _: "[]"])
+def test_a_damaged_or_changed_file_is_measured_anew_and_replaced(
+    tmp_path: Path,
+    both: Package,
+    script: ScriptedBench,
+    damage: Callable[[str], str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = only_file(tmp_path)
+    path.write_text(damage(path.read_text()))
+    load(both, asked(tmp_path), script)
+    assert script.opened == MEASURED
+    assert "red/1: measuring again, since red-1-" in caplog.text
+    load(both, asked(tmp_path), script)
+    assert script.opened == RECALLED
+
+
+def test_a_remembered_one_that_gives_other_masks_now_is_dropped(
+    tmp_path: Path, both: Package, script: ScriptedBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    script.answers["openvino int8"] = np.zeros_like
+    choice = load(both, asked(tmp_path), script)
+    assert choice.backend.name == "onnxruntime"
+    assert script.opened == RECALLED + MEASURED
+    assert "of the golden pixels change class" in caplog.text
+
+
+def test_a_remembered_one_that_can_not_be_opened_now_is_dropped(
+    tmp_path: Path, both: Package, script: ScriptedBench
+) -> None:
+    script.fails["openvino int8"] = PackageError("no kernel for Resize")
+    assert load(both, asked(tmp_path), script).backend.name == "onnxruntime"
+
+
+def test_a_folder_that_can_not_be_written_costs_the_memory_only(
+    tmp_path: Path, both: Package, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    script = ScriptedBench({"openvino int8": 4.0})
+    assert load(both, asked(tmp_path), script).backend.name == "openvino"
+    assert "red/1: can't remember its backend" in caplog.text
