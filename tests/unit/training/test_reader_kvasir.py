@@ -158,3 +158,12 @@ def test_boxes_together_hold_a_mask_of_several_parts_and_an_empty_one_is_noted()
     assert note_boxes("a", boxes, 0, mask) is None
     assert note_boxes("a", boxes[:1], 0, mask) is not None
     assert note_boxes("a", [*boxes, (20, 0, 3, 3)], 0, mask) == "a: the box [20, 0, 3, 3] holds nothing of the mask"
+
+
+def test_a_few_stray_pixels_outside_of_the_boxes_are_no_news() -> None:
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:20, :20] = 1
+    mask[30, 30:34] = 1
+    assert note_boxes("a", [(0, 0, 20, 20)], 0, mask) is None
+    mask[30, 34] = 1
+    assert note_boxes("a", [(0, 0, 20, 20)], 0, mask) == "a: 5 of 405 pixels lie more than 0 px outside the boxes"
