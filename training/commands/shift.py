@@ -33,7 +33,7 @@ def shift(
     from training.predict.run import Job, Request, predict  # noqa: PLC0415
     from training.predict.source import open_source  # noqa: PLC0415
 
-    names = a.resolve().stem, b.resolve().stem
+    names = _name(a), _name(b)
     target = out or RUNS / "shift" / "-".join(names)
     opened = open_model(model, precision, device) if model else None
     folders = []
@@ -52,3 +52,10 @@ def shift(
     for key, found in numbers["distances"].items():
         typer.echo(f"{key}: PSI {found['psi']:.3f} ({found['reading']})")
     typer.echo(f"written: {target / 'shift.json'}, .png, .md")
+
+
+def _name(path: Path) -> str:
+    """Of what was predicted, where `predict` noted it."""
+    from training.analyse.run import known_input  # noqa: PLC0415
+
+    return (known_input(path) or path.resolve()).stem

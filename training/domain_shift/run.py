@@ -9,7 +9,7 @@ from service.video.analysis import Floats, distribution
 from training.analyse.figure import COLUMNS
 from training.analyse.run import known_input
 from training.analyse.samples import choose_samples, draw_samples
-from training.domain_shift.distances import LARGE, Distances, measure_distances
+from training.domain_shift.distances import Distances, measure_distances
 from training.domain_shift.figure import draw_figure
 from training.domain_shift.sides import FEATURES, Side, read_side
 from training.errors import InputError
@@ -37,7 +37,7 @@ def _numbers(sides: tuple[Side, Side], distances: Mapping[str, Distances]) -> di
         "sides": {key: _side(side) for key, side in zip("ab", sides, strict=True)},
         "distances": {key: {**asdict(found), "reading": found.reading} for key, found in distances.items()},
         "missing": [feature for feature in FEATURES if feature not in distances],
-        "shifted": [key for key, found in distances.items() if found.psi > LARGE],
+        "shifted": [key for key, found in distances.items() if found.reading == "large"],
     }
 
 
@@ -95,9 +95,10 @@ def _markdown(numbers: Mapping[str, Any]) -> str:
         )
     lines += [
         "",
-        "PSI over A's deciles: above 0.1 moderate, above 0.25 large. Neighbouring frames of a video are alike:",
+        "PSI over A's deciles; moderate and large: more than 0.1 and 0.25 above what chance gives for so many frames.",
+        "Neighbouring frames of a video are alike: the distances describe these two, they test nothing.",
+        "",
     ]
-    lines += ["the distances describe these two, they are no significance test.", ""]
     if numbers["missing"]:
         lines += [f"Not in both tables: {', '.join(numbers['missing'])}.", ""]
     return "\n".join(lines)

@@ -4,7 +4,8 @@
 <root>/doubt.csv       every frame, most doubtful first, with its criteria and why it was left out
 <root>/pseudo_label.json   what was done and how many frames it gave
 <root>/sheets/         contact sheets
-<root>/review/         canonical data set of all frames, most doubtful first
+<root>/review/         canonical data set of all frames, named by rank: the most doubtful comes first everywhere
+<root>/review/cvat.xml, coco.json   the same masks for an annotation tool, to be imported over review/images
 <root>/work/           pictures, masks and rows, by which a broken run goes on
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from training.datasets.base import ClassInfo, SourceDataset, SourceFrame, write_dataset
+from training.datasets.exchange.coco import write_coco
+from training.datasets.exchange.cvat import write_cvat
 from training.errors import InputError
 from training.models import OpenModel
 from training.predict.identity import identify
@@ -52,7 +55,7 @@ def pseudo_label(
     write_sheets(verdicts, ledger.mask, [entry.rgb for entry in job.model.classes], job.root / "sheets")
     summary = _summary(job, settings, rules, verdicts, by_person=accepted_by_person is not None)
     (job.root / SUMMARY_FILE).write_text(json.dumps(summary, indent=1) + "\n")
-    write_dataset(_dataset(job, ledger, verdicts, "review", "all frames, to correct"), job.root / "review")
+    _write_review(job, ledger, verdicts)
     accepted = [verdict for verdict in verdicts if verdict.accepted]
     if not accepted:
         least = min(verdict.doubt for verdict in verdicts)
@@ -60,11 +63,26 @@ def pseudo_label(
             f"no frame of {job.source.name} was accepted (the least doubt is {least:.2f}, the limit 1); "
             f"look at {job.root / 'sheets'}, then accept frames with --accept or raise --limit-scale"
         )
-    write_dataset(_dataset(job, ledger, accepted, "train", "accepted frames"), job.root)
+    frames_to_learn = (_frame(ledger, verdict, verdict.frame.id) for verdict in accepted)
+    write_dataset(_dataset(job, accepted, "train", "accepted frames", frames_to_learn), job.root)
     return summary
 
 
-def _dataset(job: Job, ledger: Ledger, verdicts: Sequence[Verdict], split: str, what: str) -> SourceDataset:
+def _write_review(job: Job, ledger: Ledger, verdicts: Sequence[Verdict]) -> None:
+    """All frames for an annotation tool. Tools sort pictures by name, so the rank leads each name."""
+    digits = len(str(len(verdicts)))
+    frames = (
+        _frame(ledger, verdict, f"{rank:0{digits}d}_{verdict.frame.id}") for rank, verdict in enumerate(verdicts, 1)
+    )
+    root = job.root / "review"
+    dataset = write_dataset(_dataset(job, verdicts, "review", "all frames, to correct", frames), root)
+    write_cvat(dataset, root / "cvat.xml")
+    write_coco(dataset, root / "coco.json")
+
+
+def _dataset(
+    job: Job, verdicts: Sequence[Verdict], split: str, what: str, frames: Iterator[SourceFrame]
+) -> SourceDataset:
     """The canonical data set has no value for `ignore`: a doubtful frame is left out whole, and in an accepted one
     every pixel is decided."""
     return SourceDataset(
@@ -74,14 +92,13 @@ def _dataset(job: Job, ledger: Ledger, verdicts: Sequence[Verdict], split: str, 
         split_unit="video",
         classes=[ClassInfo(id=entry.id, name=entry.name, colour=entry.rgb) for entry in job.model.classes],
         splits={split: sorted({verdict.frame.group for verdict in verdicts})},
-        frames=_frames(ledger, verdicts),
+        frames=frames,
     )
 
 
-def _frames(ledger: Ledger, verdicts: Sequence[Verdict]) -> Iterator[SourceFrame]:
-    for verdict in verdicts:
-        frame = verdict.frame
-        yield SourceFrame(frame.id, frame.group, frame.picture, ledger.mask(frame.name))
+def _frame(ledger: Ledger, verdict: Verdict, sample_id: str) -> SourceFrame:
+    frame = verdict.frame
+    return SourceFrame(sample_id, frame.group, frame.picture, ledger.mask(frame.name))
 
 
 def _summary(

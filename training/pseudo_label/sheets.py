@@ -55,15 +55,15 @@ def _spread(items: Sequence[Verdict], count: int) -> list[Verdict]:
 def _write(
     title: str, verdicts: Sequence[Verdict], mask_of: Callable[[str], U8], palette: list[Colour], path: Path
 ) -> Path:
+    cells = [_cell(read_rgb(verdict.frame.picture), mask_of(verdict.frame.name), palette) for verdict in verdicts]
     rows = -(-len(verdicts) // COLUMNS)
-    step_x, step_y = _CELL_WIDTH + _GAP, _CELL_HEIGHT + _CAPTION + _GAP
+    step_x, step_y = _CELL_WIDTH + _GAP, max(cell.shape[0] for cell in cells) + _CAPTION + _GAP
     sheet = Image.new("RGB", (COLUMNS * step_x + _GAP, rows * step_y + _HEAD), _PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((_GAP, 8), title, _INK, ImageFont.load_default(20))
     small = ImageFont.load_default(13)
-    for place, verdict in enumerate(verdicts):
+    for place, (verdict, cell) in enumerate(zip(verdicts, cells, strict=True)):
         x, y = _GAP + place % COLUMNS * step_x, _HEAD + place // COLUMNS * step_y
-        cell = _cell(read_rgb(verdict.frame.picture), mask_of(verdict.frame.name), palette)
         sheet.paste(Image.fromarray(cell), (x + (_CELL_WIDTH - cell.shape[1]) // 2, y + _CAPTION))
         caption = f"{_short(verdict.frame.id)}  doubt {verdict.doubt:.2f}  {verdict.reason}"
         pen.text((x, y + 2), caption, _GREEN if verdict.accepted else _RED, small)
