@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service import errors
-from service.backends import Backend
+from service.backends.choice import Choice
 from service.errors import EndomaskError, StartError
 from service.manifest import Package
 from service.schemas import Problem
@@ -22,8 +22,8 @@ from tests.support.running import PNG, RED_PNG, encode, red_settings, running
 POISON = (7, 77, 177)
 
 
-def failing_backend(_package: Package, _settings: Settings) -> Backend:
-    return FakeBackend(fails_on=POISON)
+def failing_backend(_package: Package, _settings: Settings) -> Choice:
+    return Choice(FakeBackend(fails_on=POISON))
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def test_interrupted_work_goes_on_and_ends_as_if_nothing_had_been(
         process_file(clip, tmp_path / "again", model, OPTIONS, pull_the_plug)
     assert not (tmp_path / "again" / "frames.csv").exists()
     backend = FakeBackend()
-    run(clip, tmp_path / "again", dataclasses.replace(model, backend=backend))
+    run(clip, tmp_path / "again", dataclasses.replace(model, choice=Choice(backend)))
     run(clip, tmp_path / "once", model)
     assert sum(backend.batch_sizes) < FRAMES or at < 8
     for name in ("frames.csv", "frames.jsonl", "frames.parquet", "masks.zip"):
@@ -72,7 +72,7 @@ def test_the_length_of_segments_changes_no_row_and_no_mask(tmp_path: Path, clip:
 @pytest.mark.parametrize("max_batch", [1, 3, 8])
 def test_batches_keep_frames_and_masks_together(tmp_path: Path, clip: Path, model: LoadedModel, max_batch: int) -> None:
     backend = FakeBackend(max_batch=max_batch)
-    run(clip, tmp_path / "out", dataclasses.replace(model, backend=backend))
+    run(clip, tmp_path / "out", dataclasses.replace(model, choice=Choice(backend)))
     assert max(backend.batch_sizes) <= max_batch
     for index, mask in read_masks((tmp_path / "out" / "masks.zip").read_bytes()).items():
         assert dice(mask, red_in(videos.frame_at(index))) > 0.9
@@ -88,7 +88,7 @@ def test_three_classes_have_columns_and_colours_of_their_own(tmp_path: Path, cli
 
 
 def test_a_failing_model_fails_the_video_and_leaves_no_result(tmp_path: Path, clip: Path, model: LoadedModel) -> None:
-    broken = dataclasses.replace(model, backend=Broken())
+    broken = dataclasses.replace(model, choice=Choice(Broken()))
     with pytest.raises(RuntimeError, match="device"):
         run(clip, tmp_path / "out", broken)
     assert not list((tmp_path / "out").glob("*.*"))
