@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from training.datasets.base import Dataset, Sample, Skipped
 from training.datasets.duplicates import Fingerprint, Pair, find_pairs, fingerprint
 
-BINS = tuple(i / 20 for i in range(21))
-"""Edges of the coverage histograms: steps of 5 % of the frame."""
+BINS = tuple(i / 100 for i in range(101))
+"""Edges of the coverage histograms: steps of 1 % of the frame."""
 
 LISTED_PAIRS = 1000
 """Pairs that a report lists by name for each place; all are counted."""
@@ -21,7 +21,7 @@ LISTED_PAIRS = 1000
 class ClassReport(BaseModel):
     """`mean_coverage`: share of a frame, mean over the frames that hold the class; `total_coverage`: of all pixels.
 
-    `histogram` counts those frames by coverage, in steps of 5 % (`BINS`).
+    `histogram` counts those frames by coverage, in steps of 1 % (`BINS`).
     """
 
     id: int

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from service.imaging.overlay import draw
 from training.datasets.base import ClassInfo, Dataset, Sample
-from training.datasets.report import BINS, ClassReport, PartReport, Report
+from training.datasets.report import ClassReport, PartReport, Report
 from training.figures.style import colour, save_figure, style
 
 PICTURE = "report.png"
@@ -24,6 +24,8 @@ _PANELS = 8
 _WIDTH_INCHES = 10.0
 _PLOT_INCHES = 2.0
 _TITLE_LETTERS = 34
+_BARS = 20
+_STEPS_PERCENT = (1, 2, 5)
 
 
 def write_report(dataset: Dataset, report: Report, seed: int = 0) -> Path:
@@ -61,7 +63,9 @@ def choose_samples(dataset: Dataset, count: int, seed: int) -> list[Sample]:
 
 def _draw_coverage(figure: SubFigure, report: Report, shown: list[int], columns: int) -> None:
     """Of each class, the frames that hold it by the share of the frame that it covers, one line a split."""
-    figure.suptitle("Coverage of the frames that hold the class", weight="bold", fontsize=11, x=0.01, ha="left")
+    figure.suptitle(
+        f"{report.name}: coverage of the frames that hold the class", weight="bold", fontsize=11, x=0.01, ha="left"
+    )
     places = figure.subplots(-(-len(shown) // columns), columns, squeeze=False).ravel()
     parts = report.splits or {"all": report.whole}
     for number, (place, class_id) in enumerate(zip(places, shown, strict=False)):
@@ -73,14 +77,14 @@ def _draw_coverage(figure: SubFigure, report: Report, shown: list[int], columns:
 
 
 def _draw_class(axes: Axes, parts: Sequence[tuple[str, ClassReport]]) -> None:
+    highest = max((i for _, found in parts for i, count in enumerate(found.histogram, start=1) if count), default=1)
+    step = next(step for step in _STEPS_PERCENT if highest <= _BARS * step)
     for number, (name, found) in enumerate(parts):
-        shares = 100 * np.array(found.histogram) / max(found.frames, 1)
-        axes.stairs(shares, 100 * np.array(BINS), color=colour(number), lw=1.5, label=f"{name}: {found.frames}")
-        axes.stairs(shares, 100 * np.array(BINS), color=colour(number), alpha=0.12, fill=True)
-    filled = [place for _, found in parts for place, count in enumerate(found.histogram, start=1) if count]
-    axes.set(
-        title=parts[0][1].name, xlabel="% of the frame", xlim=(0, 100 * BINS[max(filled, default=1)]), ylim=(0, None)
-    )
+        shares = 100 * np.array(found.histogram).reshape(-1, step).sum(axis=1) / max(found.frames, 1)
+        edges = np.arange(0, 100 + step, step)
+        axes.stairs(shares, edges, color=colour(number), lw=1.5, label=f"{name}: {found.frames}")
+        axes.stairs(shares, edges, color=colour(number), alpha=0.12, fill=True)
+    axes.set(title=parts[0][1].name, xlabel="% of the frame", xlim=(0, -(-highest // step) * step), ylim=(0, None))
     axes.grid(visible=True, axis="y")
     axes.legend(fontsize=7.5, title="frames", title_fontsize=7.5, loc="upper right")
 

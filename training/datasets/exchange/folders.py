@@ -5,7 +5,7 @@
 Masks are binary (0 and 255), or hold class ids (`classes`), or colours (`colours`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -36,8 +36,8 @@ def read(
     `classes=31=grasper,32=hook` gives the values too. `colours` is a text file of lines `name:red,green,blue`.
     Raises DatasetError for pictures without a mask and masks without a picture, and lists them.
     """
-    pictures = _by_stem(source / images, "")
     annotated = _by_stem(source / masks, suffix)
+    pictures = _by_stem(source / images, "", without=set(annotated.values()) if suffix else set())
     for what, names in (
         ("pictures without a mask", set(pictures) - set(annotated)),
         ("masks without a picture", set(annotated) - set(pictures)),
@@ -52,13 +52,13 @@ def read(
     return to_source(own, source, named, entries)
 
 
-def _by_stem(folder: Path, suffix: str) -> dict[str, Path]:
-    """Name below `folder` without file suffix and `suffix` -> picture."""
+def _by_stem(folder: Path, suffix: str, without: Collection[Path] = ()) -> dict[str, Path]:
+    """Name below `folder` without file suffix and `suffix` -> picture; masks in the same folder are left out."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder")
     found: dict[str, Path] = {}
     for path in list_pictures(folder):
-        if not path.stem.endswith(suffix):
+        if path in without or not path.stem.endswith(suffix):
             continue
         name = path.relative_to(folder).with_name(path.stem.removesuffix(suffix)).as_posix()
         if name in found:
