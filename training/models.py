@@ -1,5 +1,6 @@
 """Any trained model behind one face: a package as the service runs it, or a checkpoint run by PyTorch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from training.graph import Device, TorchBackend, choose_device
 
 @dataclass(frozen=True)
 class OpenModel:
-    """A model ready to predict, with the preset that names its data."""
+    """A model ready to predict."""
 
     label: str
     """For tables and figures: `polyps/2 fp32`, or the run's folder."""
@@ -24,7 +25,12 @@ class OpenModel:
     spec: InputSpec
     threshold: float
     backend: Backend
-    preset: Preset
+    find_preset: Callable[[], Preset]
+
+    @property
+    def preset(self) -> Preset:
+        """Names the model's data; predicting needs none. Raises PresetError where a package's own is not shipped."""
+        return self.find_preset()
 
     def probabilities(self, image: U8) -> U8:
         """RGB uint8 [H, W, 3] -> uint8 [C, H, W] at the frame's size, as the service computes them."""
@@ -41,7 +47,8 @@ def open_model(
 ) -> OpenModel:
     """`path`: a package's folder (models/NAME/VERSION), a run's folder or a checkpoint.
 
-    `preset` names the data in place of the model's own preset; a package of a preset that is not shipped needs one.
+    `preset` names the data in place of the model's own preset; a package of a preset that is not shipped needs one
+    to be scored.
 
     Raises PackageError, ProviderUnavailable, TrainingError, PresetError.
     """
@@ -59,7 +66,7 @@ def _open_package(path: Path, precision: PrecisionName, device: Device, preset: 
         spec=manifest.input.spec(),
         threshold=manifest.threshold,
         backend=backend,
-        preset=preset or load_preset(manifest.training.preset),
+        find_preset=lambda: preset or load_preset(manifest.training.preset),
     )
 
 
@@ -72,5 +79,5 @@ def _open_checkpoint(path: Path, device: Device, preset: Preset | None) -> OpenM
         spec=own.input.spec(),
         threshold=own.threshold,
         backend=TorchBackend(trained.net, choose_device(device)),
-        preset=preset or own,
+        find_preset=lambda: preset or own,
     )
