@@ -26,11 +26,17 @@ class Trained:
     preset: Preset
     epochs: int
     code_version: str
+    started_from: str | None = None
+    """The run whose weights it was fine-tuned from."""
 
 
-def describe(preset: Preset) -> dict[str, Any]:
+def describe(preset: Preset, started_from: str | None = None) -> dict[str, Any]:
     """Stored in every checkpoint under `KEY`; only plain types, so that it loads without running code."""
-    return {"preset": preset.model_dump(mode="json"), "code_version": code_version()}
+    return {
+        "preset": preset.model_dump(mode="json"),
+        "code_version": code_version(),
+        "started_from": started_from,
+    }
 
 
 def code_version() -> str:
@@ -55,7 +61,8 @@ def load_trained(path: Path) -> Trained:
     net = build_net(preset.net, preset.channels, pretrained=None)
     weights = checkpoint["state_dict"]
     net.load_state_dict({k.removeprefix(_AVERAGED): v for k, v in weights.items() if k.startswith(_AVERAGED)})
-    return Trained(net.eval(), preset, int(checkpoint["epoch"]) + 1, checkpoint[KEY]["code_version"])
+    known = checkpoint[KEY]
+    return Trained(net.eval(), preset, int(checkpoint["epoch"]) + 1, known["code_version"], known.get("started_from"))
 
 
 def selected_checkpoint(run: Path) -> Path:

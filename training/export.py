@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from service.imaging.geometry import U8, InputSpec, prepare
 from service.manifest import (
     Agreement,
     ClassEntry,
+    CrossvalScore,
     FileEntry,
     InputEntry,
     Licence,
@@ -31,6 +33,7 @@ from training.datasets.synthetic import render_frame
 from training.errors import ExportError
 from training.evaluate import evaluate
 from training.graph import TorchBackend, write_onnx
+from training.quantise.backends import measurable_backends
 from training.references import measure_references
 
 MODEL_FILE, GOLDEN_FILE, MANIFEST_FILE = "model.onnx", "golden.npz", "manifest.json"
@@ -50,15 +53,21 @@ class Tolerance:
     changed_share: float = MAX_CHANGED_SHARE
 
 
-def export(trained: Trained, datasets: Path, folder: Path, tolerance: Tolerance = Tolerance()) -> Package:
+def export(
+    trained: Trained,
+    datasets: Path,
+    folder: Path,
+    tolerance: Tolerance = Tolerance(),
+    crossval: Sequence[CrossvalScore] = (),
+) -> Package:
     """Writes the package into `folder` (models/<name>/<version>), which is removed again when something fails.
 
-    Raises ExportError when the folder's name is not the preset's, or parity is above the tolerance.
+    Raises ExportError when the folder's name is not the preset's, or parity in ONNX Runtime is above the tolerance.
     """
     _check_folder(trained, folder)
     folder.mkdir(parents=True)
     try:
-        return _write_package(trained, datasets, folder, tolerance)
+        return _write_package(trained, datasets, folder, tolerance, crossval)
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -66,27 +75,31 @@ def export(trained: Trained, datasets: Path, folder: Path, tolerance: Tolerance 
 
 def check_parity(torch_backend: Backend, backend: Backend, frames: U8, threshold: float, allowed: Tolerance) -> Parity:
     """Compares both on `frames` uint8 [N, h, w, 3] in batches of 1 and of 3. Raises ExportError above `allowed`."""
+    parity = compare(torch_backend, backend, frames, threshold)
+    if parity.largest_difference > allowed.difference or parity.changed_share > allowed.changed_share:
+        raise ExportError(
+            f"{backend.name} {backend.precision} differs from PyTorch by {parity.largest_difference} of 255 "
+            f"(allowed {allowed.difference}) and changes the class of {parity.changed_share:.4%} of the pixels "
+            f"(allowed {allowed.changed_share:.4%})"
+        )
+    return parity
+
+
+def compare(torch_backend: Backend, backend: Backend, frames: U8, threshold: float) -> Parity:
+    """Of the FP32 file: the worse of batches of 1 and of 3."""
     found: list[Agreement] = []
     for size in BATCH_SIZES:
         batches = [frames[i : i + size] for i in range(0, len(frames), size)]
         expected = np.concatenate([torch_backend.run(batch) for batch in batches])
         actual = np.concatenate([backend.run(batch) for batch in batches])
         found.append(agreement(expected, actual, threshold))
-    difference = max(entry.largest_difference for entry in found)
-    changed = max(entry.changed_share for entry in found)
-    if difference > allowed.difference or changed > allowed.changed_share:
-        raise ExportError(
-            f"{backend.name} {backend.precision} differs from PyTorch by {difference} of 255 "
-            f"(allowed {allowed.difference}) and changes the class of {changed:.4%} of the pixels "
-            f"(allowed {allowed.changed_share:.4%})"
-        )
     return Parity(
         precision="fp32",
         backend=f"{backend.name}-{backend.provider}",
         batch_sizes=list(BATCH_SIZES),
         frames=len(frames),
-        largest_difference=difference,
-        changed_share=changed,
+        largest_difference=max(entry.largest_difference for entry in found),
+        changed_share=max(entry.changed_share for entry in found),
     )
 
 
@@ -97,8 +110,10 @@ def own_frames(spec: InputSpec, seeds: range | tuple[int, ...]) -> U8:
     return np.stack([*frames, noise])
 
 
-def _write_package(trained: Trained, datasets: Path, folder: Path, tolerance: Tolerance) -> Package:
-    draft = _draft(trained, folder)
+def _write_package(
+    trained: Trained, datasets: Path, folder: Path, tolerance: Tolerance, crossval: Sequence[CrossvalScore]
+) -> Package:
+    draft = _draft(trained, folder).model_copy(update={"crossval": list(crossval)})
     write_onnx(trained.net, draft, folder / MODEL_FILE)
     spec, torch_backend = draft.input.spec(), TorchBackend(trained.net)
     golden = own_frames(spec, GOLDEN_SEEDS)
@@ -107,12 +122,20 @@ def _write_package(trained: Trained, datasets: Path, folder: Path, tolerance: To
         update={"files": {"fp32": _entry(folder, MODEL_FILE)}, "golden": _entry(folder, GOLDEN_FILE)}
     )
     backend = OnnxRuntimeBackend(Package(folder, draft), provider="cpu", precision="fp32", threads=available_cores())
-    parity = check_parity(torch_backend, backend, own_frames(spec, PARITY_SEEDS), draft.threshold, tolerance)
+    frames = own_frames(spec, PARITY_SEEDS)
+    parity = check_parity(torch_backend, backend, frames, draft.threshold, tolerance)
+    others = [opener for name, opener in measurable_backends().items() if name != parity.backend]
     scores = evaluate(backend, draft, trained.preset, datasets)
     by_torch = evaluate(torch_backend, draft, trained.preset, datasets)
     manifest = draft.model_copy(
         update={
-            "parity": [parity.model_copy(update={"dice_difference": _largest_gap(scores, by_torch)})],
+            "parity": [
+                parity.model_copy(update={"dice_difference": _largest_gap(scores, by_torch)}),
+                *(
+                    compare(torch_backend, opener(Package(folder, draft), "fp32"), frames, draft.threshold)
+                    for opener in others
+                ),
+            ],
             "metrics": scores,
             "references": measure_references(backend, draft, trained.preset, datasets),
         }
@@ -147,11 +170,13 @@ def _draft(trained: Trained, folder: Path) -> Manifest:
             seed=preset.seed,
             epochs=trained.epochs,
             code_version=trained.code_version,
+            started_from=trained.started_from,
         ),
         metrics=[],
         licence=Licence(weights=preset.card.weights_licence, data=preset.card.data_licence),
         intended_use=preset.card.intended_use,
         limits=preset.card.limits,
+        what_helped=preset.card.what_helped,
     )
 
 

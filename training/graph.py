@@ -41,6 +41,7 @@ class TorchBackend:
 
     def __init__(self, net: SegmentationNet, device: Literal["cpu", "cuda"] = "cpu") -> None:
         self.provider: str = device
+        self.threads = torch.get_num_threads()
         self._graph = Graph(net).eval().to(device)
 
     def run(self, frames: U8) -> U8:

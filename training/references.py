@@ -27,7 +27,7 @@ def measure_references(backend: Backend, manifest: Manifest, preset: Preset, dat
     """
     spec = manifest.input.spec()
     values: dict[str, list[float]] = {"coverage": [], "confidence": [], "brightness": [], "sharpness": []}
-    for image in _training_images(preset, datasets):
+    for image in training_images(preset, datasets, MAX_FRAMES_PER_SET * len(preset.train)):
         probabilities = predict(backend, image, spec)
         stats = measure(decide(probabilities, manifest.threshold), probabilities, instances=False)
         values["coverage"].append(stats.coverage)
@@ -47,9 +47,11 @@ def histogram(values: list[float]) -> Reference:
     return Reference(edges=[round(float(e), 6) for e in edges], shares=[round(float(s), 6) for s in shares])
 
 
-def _training_images(preset: Preset, datasets: Path) -> Iterable[U8]:
+def training_images(preset: Preset, datasets: Path, most: int) -> Iterable[U8]:
+    """RGB uint8 [H, W, 3], at most `most`, shared among the sets and evenly spread over each."""
+    share = max(1, most // len(preset.train))
     for use in preset.train:
         dataset = Dataset(datasets / use.data)
         samples = select(dataset, use)
-        for sample in samples[:: max(1, len(samples) // MAX_FRAMES_PER_SET)]:
-            yield dataset.image(sample)
+        for i in np.unique(np.linspace(0, len(samples) - 1, min(share, len(samples))).round().astype(int)):
+            yield dataset.image(samples[i])

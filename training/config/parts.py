@@ -62,5 +62,7 @@ class Card(Part):
 
     intended_use: str
     limits: str
+    what_helped: str = ""
+    """What was tried and measured to make the model better."""
     weights_licence: str
     data_licence: str

@@ -1,7 +1,10 @@
 """Export of a tiny net: the contract, parity, golden outputs, and what is refused."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -10,13 +13,18 @@ import torch
 from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.errors import PackageError
 from service.imaging.geometry import U8
-from service.manifest import Package, agreement
+from service.manifest import CrossvalScore, Package, agreement
+from service.pipeline import FrameOptions, StageTimes, open_frame
 from tests.unit.training.conftest import untrained
 from training.config import Preset
+from training.crossval_scores import read_crossval
+from training.datasets.base import Dataset
 from training.errors import ExportError
 from training.evaluate import evaluate, open_package
 from training.export import Tolerance, check_parity, export, own_frames
+from training.frames import load
 from training.graph import Graph, TorchBackend
+from training.quantise.backends import measurable_backends
 
 
 def _multiclass(preset: Preset) -> Preset:
@@ -34,9 +42,10 @@ def test_a_package_keeps_the_contract_and_its_golden_outputs(exported: tuple[Pac
     assert agreement(expected, backend.run(frames), manifest.threshold).largest_difference <= 1
     for n in (1, 3, 5):
         assert backend.run(np.zeros((n, 32, 64, 3), np.uint8)).shape == (n, 1, 32, 64)
-    (parity,) = manifest.parity
-    assert (parity.batch_sizes, parity.backend, parity.frames) == ([1, 3], "onnxruntime-cpu", 10)
-    assert parity.largest_difference <= 1
+    assert [parity.backend for parity in manifest.parity] == list(measurable_backends())
+    for parity in manifest.parity:
+        assert (parity.batch_sizes, parity.precision, parity.frames) == ([1, 3], "fp32", 10)
+        assert parity.largest_difference <= 1
     assert set(manifest.references) == {"coverage", "confidence", "brightness", "sharpness"}
     properties = {p.key: p.value for p in onnx.load(package.model_path("fp32")).metadata_props}
     assert properties == {"name": "squares", "version": "1", "contract_sha256": manifest.contract_sha256()}
@@ -121,3 +130,72 @@ def test_a_file_of_another_manifest_is_refused_at_load(exported: tuple[Package, 
     other = package.manifest.model_copy(update={"threshold": 0.25})
     with pytest.raises(PackageError, match="belongs to another manifest"):
         OnnxRuntimeBackend(Package(package.folder, other), provider="cpu", precision="fp32", threads=1)
+
+
+def test_the_manifest_says_what_it_was_fine_tuned_from_and_how_it_was_cross_validated(
+    datasets: Path, preset: Preset, tmp_path: Path
+) -> None:
+    card = preset.card.model_copy(update={"what_helped": "Pasting squares: +0.02 Dice."})
+    trained = replace(untrained(preset.model_copy(update={"card": card})), started_from="squares_start")
+    folds = [
+        CrossvalScore(group=g, class_name="instrument", n=n, dice=d, iou=0.5)
+        for g, n, d in (("g0", 2, 0.8), ("g1", 6, 0.6))
+    ]
+    package = export(trained, datasets, tmp_path / "squares" / "1", crossval=folds)
+    assert package.manifest.training.started_from == "squares_start"
+    assert package.manifest.crossval == folds
+    written = (package.folder / "card.md").read_text()
+    assert "fine-tuned from `squares_start`" in written
+    assert "| **mean** | instrument | 8 | **0.700** | **0.500** |" in written
+    assert "Pasting squares" in written
+
+
+def test_a_cross_validation_s_file_is_read_fold_by_fold(tmp_path: Path) -> None:
+    path = tmp_path / "crossval.json"
+    folds = [
+        {"name": name, "n": 40, "classes": {"tool": {"dice": {"value": dice}, "iou": {"value": 0.8}}}}
+        for name, dice in (("OP1", 0.91234), ("OP2", 0.88))
+    ]
+    path.write_text(json.dumps({"folds": folds}))
+    assert [(s.group, s.class_name, s.n, s.dice) for s in read_crossval(path)] == [
+        ("OP1", "tool", 40, 0.9123),
+        ("OP2", "tool", 40, 0.88),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "can't be read"),
+        ("{", "is no crossval.json"),
+        ("{}", "is no crossval.json"),
+        ('{"folds": []}', "no trained fold"),
+    ],
+)
+def test_another_file_is_no_cross_validation(tmp_path: Path, content: str | None, said: str) -> None:
+    path = tmp_path / "crossval.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ExportError, match=said):
+        read_crossval(path)
+
+
+def test_a_package_with_filters_sees_what_training_saw_and_answers_differently(
+    datasets: Path, preset: Preset, tmp_path: Path
+) -> None:
+    filtered = Preset.model_validate(
+        {**preset.model_dump(), "input": {**preset.input.model_dump(), "filters": ["smooth", "equalise"]}}
+    )
+    plain = open_package(export(untrained(preset), datasets, tmp_path / "a" / "squares" / "1").folder, provider="cpu")
+    other = open_package(export(untrained(filtered), datasets, tmp_path / "b" / "squares" / "1").folder, provider="cpu")
+    assert other[0].manifest.input.filters == ("smooth", "equalise")
+    dataset = Dataset(datasets / "squares")
+    samples = dataset.split("test")
+    (seen, _), *_ = load(dataset, samples, filtered, filtered.input.spec())
+    body = cv2.imencode(".png", dataset.image(samples[0])[..., ::-1])[1].tobytes()
+    options = FrameOptions(max_megapixels=1)
+    opened = [open_frame(body, "image/png", p.manifest.input.spec(), options, StageTimes()) for p, _ in (plain, other)]
+    assert (opened[1].prepared == seen).all()
+    assert (opened[0].prepared != seen).any()
+    answers = [backend.run(frame.prepared[None]) for (_, backend), frame in zip((plain, other), opened, strict=True)]
+    assert (answers[0] != answers[1]).any()
