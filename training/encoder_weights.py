@@ -41,6 +41,13 @@ def load_encoder(encoder: nn.Module, path: Path) -> None:
     target.load_state_dict(wanted, strict=False)
 
 
+def drop_classifier(encoder: nn.Module) -> None:
+    """Removes what the EfficientNet of segmentation_models_pytorch keeps of its classifier and never runs."""
+    for name in ("_conv_head", "_bn1"):
+        if hasattr(encoder, name):
+            delattr(encoder, name)
+
+
 def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         found: dict[str, Tensor] = load_file(path, device="cpu")

@@ -128,7 +128,8 @@ def averaged_copy(net: SegmentationNet, highest_decay: float) -> AveragedModel:
 
 
 def labels(logits: Tensor, threshold: float) -> Tensor:
-    """Logits [N, C, H, W] -> class ids [N, H, W]."""
+    """Logits [N, C, H, W] -> class ids [N, H, W], by the rule of `service.imaging.geometry.decide`."""
     if logits.shape[1] == 1:
         return (logits[:, 0].sigmoid() >= threshold).long()
-    return logits.argmax(dim=1)
+    probability, best = logits.softmax(dim=1).max(dim=1)
+    return torch.where(probability >= threshold, best, 0)

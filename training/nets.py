@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import NetSpec
-from training.encoder_weights import hub_weights, load_encoder
+from training.encoder_weights import drop_classifier, hub_weights, load_encoder
 from training.errors import PresetError
 
 MEAN = (0.485, 0.456, 0.406)
@@ -39,8 +39,10 @@ class SegmentationNet(nn.Module):
 def build_net(spec: NetSpec, channels: int, pretrained: Path | str | None) -> SegmentationNet:
     """`pretrained`: a file of encoder weights, `hub` to download them, None for random weights. Raises PresetError."""
     body = _build_body(spec, channels, hub_weights(spec.encoder) if pretrained == "hub" else None)
+    encoder = body.get_submodule("encoder")
+    drop_classifier(encoder)
     if isinstance(pretrained, Path):
-        load_encoder(body.get_submodule("encoder"), pretrained)
+        load_encoder(encoder, pretrained)
     return SegmentationNet(body)
 
 

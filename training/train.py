@@ -59,6 +59,7 @@ def train(preset: Preset, options: RunOptions) -> Path:
         accelerator=options.accelerator,
         devices=options.devices,
         tensorboard=options.tensorboard,
+        started_from=None if options.start_from is None else _run_name(options.start_from),
     )
     batches = training_loader(training, preset, trainer.world_size, options.workers)
     watched = plain_loader(validation, preset) if validation else None
@@ -69,7 +70,13 @@ def train(preset: Preset, options: RunOptions) -> Path:
         _draw(options.folder, selected, validation)
     if options.test:
         _test(trainer, module, selected, options)
+    _say(f"done: {selected}")
     return selected
+
+
+def _run_name(start: Path) -> str:
+    """The run's folder, also where one of its checkpoints was named."""
+    return start.resolve().name if start.is_dir() else start.resolve().parent.name
 
 
 def _module(net: SegmentationNet, preset: Preset, training: list[Pair]) -> SegmentationModule:

@@ -21,10 +21,16 @@ TENSORBOARD = "tensorboard"
 
 
 class Provenance(lt.Callback):
-    """Puts preset and code version into every checkpoint."""
+    """Puts preset, code version and the run started from into every checkpoint; a resumed run keeps the last."""
 
-    def __init__(self, preset: Preset) -> None:
-        self._content = describe(preset)
+    def __init__(self, preset: Preset, started_from: str | None) -> None:
+        self._content = describe(preset, started_from)
+
+    @override
+    def on_load_checkpoint(
+        self, trainer: lt.Trainer, pl_module: lt.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self._content["started_from"] = self._content["started_from"] or checkpoint[KEY].get("started_from")
 
     @override
     def on_save_checkpoint(
@@ -34,12 +40,19 @@ class Provenance(lt.Callback):
 
 
 def build_trainer(
-    preset: Preset, folder: Path, *, watched: bool, accelerator: str, devices: int | str, tensorboard: bool
+    preset: Preset,
+    folder: Path,
+    *,
+    watched: bool,
+    accelerator: str,
+    devices: int | str,
+    tensorboard: bool,
+    started_from: str | None,
 ) -> lt.Trainer:
     """Several devices train together (DDP, chosen by Lightning); each takes `batch_size` frames a step."""
     callbacks: list[lt.Callback] = [
         History(folder),
-        Provenance(preset),
+        Provenance(preset, started_from),
         TQDMProgressBar(refresh_rate=10),
         *_checkpoints(folder, watched=watched),
     ]

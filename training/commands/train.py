@@ -57,7 +57,7 @@ def train(
         tensorboard,
         test,
     )
-    typer.echo(f"done: {run_training(chosen, options)}")
+    run_training(chosen, options)
 
 
 def _weights(given: str) -> Path | str | None:

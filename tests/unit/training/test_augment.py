@@ -6,7 +6,7 @@ from torchvision import tv_tensors
 
 from training.augment import CircularView, Compression, Haze, LightField, SensorNoise, build_augmentation
 from training.config import AugmentSpec
-from training.frames import paste
+from training.config.augment import nothing
 
 
 def _pair(height: int = 80, width: int = 100) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
@@ -71,12 +71,57 @@ def test_outside_the_circular_view_is_black_and_background() -> None:
     assert seen[:, 40, 50].tolist() == [255, 255, 255]
 
 
-def test_pasting_brings_the_other_frames_foreground_and_its_class() -> None:
-    image, mask = torch.full((3, 4, 4), 10, dtype=torch.uint8), torch.zeros(4, 4, dtype=torch.uint8)
-    mask[3, 3] = 1
-    other, other_mask = torch.full((3, 4, 4), 90, dtype=torch.uint8), torch.zeros(4, 4, dtype=torch.uint8)
-    other_mask[0, 0] = 2
-    pasted, truth = paste(image, mask, other, other_mask)
-    assert pasted[:, 0, 0].tolist() == [90] * 3
-    assert int((pasted != 10).sum()) == 3
-    assert (int(truth[0, 0]), int(truth[3, 3]), int(truth.sum())) == (2, 1, 3)
+def test_nothing_leaves_every_pixel_as_it_is() -> None:
+    torch.manual_seed(0)
+    image, mask = _pair()
+    augment = build_augmentation(AugmentSpec.model_validate("none"), 80, 100)
+    for _ in range(5):
+        changed, same = augment(image, mask)
+        assert torch.equal(changed, image)
+        assert torch.equal(same, mask)
+
+
+def test_nothing_still_brings_frames_to_the_asked_size() -> None:
+    image, mask = build_augmentation(AugmentSpec.model_validate("none"), 40, 50)(*_pair())
+    assert (image.shape, mask.shape) == ((3, 40, 50), (1, 40, 50))
+    assert set(mask.unique().tolist()) == {0, 1}
+
+
+STRENGTHS = {
+    "horizontal_flip": 1.0,
+    "vertical_flip": 1.0,
+    "degrees": 90.0,
+    "scale": (0.5, 0.6),
+    "translate": 0.5,
+    "shear_degrees": 40.0,
+    "crop_scale": (0.3, 0.4),
+    "brightness": 0.9,
+    "contrast": 0.9,
+    "saturation": 0.9,
+    "hue": 0.5,
+    "grey": 1.0,
+    "blur": 1.0,
+    "noise": 1.0,
+    "jpeg": 1.0,
+    "light_field": 1.0,
+    "haze": 1.0,
+}
+MOVES = {"horizontal_flip", "vertical_flip", "degrees", "scale", "translate", "shear_degrees", "crop_scale"}
+
+
+@pytest.mark.parametrize("name", list(STRENGTHS))
+def test_each_strength_alone_changes_the_picture_and_moves_alone_change_the_mask(name: str) -> None:
+    torch.manual_seed(0)
+    colours = torch.tensor([200, 90, 40], dtype=torch.uint8).view(3, 1, 1)
+    _, mask = _pair()
+    mask[:, 20:30, 30:40] = 0  # no symmetry
+    image = tv_tensors.Image(torch.where(mask.bool(), colours, colours // 2 + 20))
+    augment = build_augmentation(AugmentSpec(**{**nothing(), name: STRENGTHS[name]}), 80, 100)
+    pairs = [augment(image, mask) for _ in range(8)]
+    assert any(not torch.equal(changed, image) for changed, _ in pairs)
+    moved = any(not torch.equal(truth, mask) for _, truth in pairs)
+    assert moved == (name in MOVES)
+
+
+def test_every_strength_is_tried_here_or_in_a_test_of_its_own() -> None:
+    assert set(STRENGTHS) | {"circular_view", "paste"} == set(AugmentSpec.model_fields)
