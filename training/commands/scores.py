@@ -27,12 +27,12 @@ def print_scores(scores: list[Score]) -> None:
 
 
 def print_summaries(scores: Sequence[Summary]) -> None:
-    """Dice and IoU with their 95 % intervals; the other scores as they are."""
-    table = Table("data", "group", "class", "n", "Dice", "IoU", "Dice pooled", "precision", "recall", "NSD", "HD95 %")
+    """Dice and IoU over their 95 % intervals; the other scores as they are. `pooled` is the Dice of all pixels."""
+    table = Table("data", "group", "class", "n", "Dice", "IoU", "pooled", "precision", "recall", "NSD", "HD95 %")
     for s in scores:
         rest = [f"{s.scores[name].value:.4f}" for name in ("dice_pooled", "precision", "recall", "nsd")]
         distance = f"{s.scores['hd95_percent'].value:.1f}"
-        sure = [_with_interval(s.scores[name]) for name in ("dice", "iou")]
+        sure = [_over_interval(s.scores[name]) for name in ("dice", "iou")]
         table.add_row(s.dataset, s.group, s.class_name, str(s.n), *sure, *rest, distance)
     Console(width=_WIDTH).print(table)
 
@@ -46,6 +46,11 @@ def print_drops(drops: Sequence[Drop]) -> None:
         own = sorted((drop for drop in drops if drop.corruption == name), key=lambda drop: drop.severity)
         table.add_row(name, *(_with_interval(drop.drop) for drop in own))
     Console(width=_WIDTH).print(table)
+
+
+def _over_interval(score: Interval) -> str:
+    """On two lines, so that the columns stay narrow."""
+    return f"{score.value:.4f}\n{score.low:.3f}..{score.high:.3f}"
 
 
 def _with_interval(score: Interval) -> str:
