@@ -4,12 +4,13 @@ images/OPn/img_NN_raw.png|jpg   masks/OPn/img_NN_class.png (0, 70 tip, 160 shaft
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.base import SourceDataset, SourceFrame, find_one, read_grey
+from training.datasets.base import SourceDataset, SourceFrame, read_grey
 from training.datasets.endovis2015 import CLASSES, LICENCE, SHAFT_GREY, SOURCE, TIP_GREY, snap
 from training.errors import DatasetError
 
@@ -37,9 +38,9 @@ def _frames(source: Path) -> Iterator[SourceFrame]:
             raise DatasetError(f"{source / 'masks' / operation} holds no img_*_class.png")
         for path in masks:
             stem = path.name.removesuffix("_class.png")
-            folder = source / "images" / operation
-            image = find_one([folder / f"{stem}_raw.png", folder / f"{stem}_raw.jpg"])
-            yield SourceFrame(f"{operation}_{stem}", operation, image, _class_mask(path))
+            published, copied = (source / "images" / operation / f"{stem}_raw{suffix}" for suffix in (".png", ".jpg"))
+            image = copied if copied.is_file() else published
+            yield SourceFrame(f"{operation}_{stem}", operation, image, partial(_class_mask, path))
 
 
 def _class_mask(path: Path) -> NDArray[np.uint8]:

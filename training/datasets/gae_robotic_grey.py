@@ -4,12 +4,14 @@ Four folders of few scenes, neighbours alike: each folder is one group, and none
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from training.datasets.base import ClassInfo, SourceDataset, SourceFrame, find_one, read_grey
+from training.datasets.base import ClassInfo, SourceDataset, SourceFrame, read_grey
 from training.errors import DatasetError
 
 GROUPS = ["Alpha_training", "Beta_training", "Beta_validation", "Testing"]
@@ -38,9 +40,12 @@ def _frames(source: Path) -> Iterator[SourceFrame]:
         if not images:
             raise DatasetError(f"{source / group / 'images'} holds no 'Grayscale Image N.jpg'")
         for image in images:
-            grey = read_grey(find_one([source / group / "masks" / f"Mask {_number(image)}.png"]))
-            mask = cv2.threshold(grey, 127, 1, cv2.THRESH_BINARY)[1]
-            yield SourceFrame(f"{group}_{_number(image):04d}", group, image, np.asarray(mask, dtype=np.uint8))
+            mask = source / group / "masks" / f"Mask {_number(image)}.png"
+            yield SourceFrame(f"{group}_{_number(image):04d}", group, image, partial(_mask, mask))
+
+
+def _mask(path: Path) -> NDArray[np.uint8]:
+    return np.asarray(cv2.threshold(read_grey(path), 127, 1, cv2.THRESH_BINARY)[1], dtype=np.uint8)
 
 
 def _number(path: Path) -> int:

@@ -69,24 +69,28 @@ def _draw_coverage(figure: SubFigure, report: Report, shown: list[int], columns:
     places = figure.subplots(-(-len(shown) // columns), columns, squeeze=False).ravel()
     parts = report.splits or {"all": report.whole}
     for number, (place, class_id) in enumerate(zip(places, shown, strict=False)):
-        _draw_class(place, [(name, _of(part, class_id)) for name, part in parts.items()])
+        _draw_class(place, [_of(part, class_id) for part in parts.values()])
         if number % columns == 0:
             place.set_ylabel("% of the frames")
     for place in places[len(shown) :]:
         place.set_axis_off()
+    patches = [Patch(color=colour(number), label=name) for number, name in enumerate(parts)]
+    figure.legend(handles=patches, loc="upper right", ncols=len(patches), fontsize=8)
 
 
-def _draw_class(axes: Axes, parts: Sequence[tuple[str, ClassReport]]) -> None:
-    highest = max((i for _, found in parts for i, count in enumerate(found.histogram, start=1) if count), default=1)
+def _draw_class(axes: Axes, parts: Sequence[ClassReport]) -> None:
+    """`parts`: the class in each split; the numbers of frames stand below in their order."""
+    highest = max((i for found in parts for i, count in enumerate(found.histogram, start=1) if count), default=1)
     step = next(step for step in _STEPS_PERCENT if highest <= _BARS * step)
-    for number, (name, found) in enumerate(parts):
+    for number, found in enumerate(parts):
         shares = 100 * np.array(found.histogram).reshape(-1, step).sum(axis=1) / max(found.frames, 1)
         edges = np.arange(0, 100 + step, step)
-        axes.stairs(shares, edges, color=colour(number), lw=1.5, label=f"{name}: {found.frames}")
+        axes.stairs(shares, edges, color=colour(number), lw=1.5)
         axes.stairs(shares, edges, color=colour(number), alpha=0.12, fill=True)
-    axes.set(title=parts[0][1].name, xlabel="% of the frame", xlim=(0, -(-highest // step) * step), ylim=(0, None))
+    counts = " / ".join(str(found.frames) for found in parts)
+    axes.set(xlabel=f"% of the frame (n = {counts})", xlim=(0, -(-highest // step) * step), ylim=(0, None))
+    axes.set_title(parts[0].name, loc="left", fontsize=9)
     axes.grid(visible=True, axis="y")
-    axes.legend(fontsize=7.5, title="frames", title_fontsize=7.5, loc="upper right")
 
 
 def _of(part: PartReport, class_id: int) -> ClassReport:

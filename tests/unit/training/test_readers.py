@@ -112,7 +112,7 @@ def test_rigid_reads_one_channel_of_an_rgba_mask(rigid: Path) -> None:
 def test_rigid_refuses_a_grey_that_means_nothing(rigid: Path) -> None:
     _write(rigid / "masks" / "OP2" / "img_01_class.png", _grey_halves(0, 71))
     with pytest.raises(DatasetError, match=r"OP2/img_01_class\.png holds the greys \[71\]"):
-        list(endovis2015_rigid.read(rigid).frames)
+        [frame.load_mask() for frame in endovis2015_rigid.read(rigid).frames]
 
 
 def test_rigid_names_the_operation_without_masks(rigid: Path) -> None:
