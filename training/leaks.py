@@ -9,8 +9,10 @@ from training.frames import select
 
 
 def used_groups(uses: list[DataUse], data: str, datasets: Path) -> set[str]:
-    """Groups of the data set `data` of which `uses` take at least one frame."""
-    return {s.group for use in uses if use.data == data for s in select(Dataset(datasets / use.data), use)}
+    """Groups of the data set `data` of which `uses` take at least one frame, under whatever name they call it."""
+    root = (datasets / data).resolve()
+    own = [use for use in uses if (datasets / use.data).resolve() == root]
+    return {sample.group for use in own for sample in select(Dataset(root), use)}
 
 
 def refuse_leaks(preset: Preset, scored: list[DataUse], datasets: Path, who: str) -> None:

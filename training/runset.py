@@ -69,6 +69,8 @@ class RunSet:
             self._refuse_other_settings(run)
         progress = _bar()
         chosen = [run for run in self.runs if only is None or run.name in only]
+        if not chosen:
+            return []
         task = progress.add_task("runs", total=len(chosen))
         for run in chosen:
             if self._wanted(run, retry_failed=retry_failed):

@@ -72,7 +72,7 @@ def _frame(axes: Axes, bubbles: Sequence[Bubble]) -> None:
     axes.set_ylim(low - room, high + room)
     if max(costs) > _WIDE * min(costs):
         axes.set_xscale("log")
-        axes.set_xlim(min(costs) / 1.6, max(costs) * 2.2)
+        axes.set_xlim(min(costs) / 2, max(costs) * 2.2)
         ticks = [
             m * 10.0**e for e in range(-2, 5) for m in (1, 2, 5) if min(costs) / 1.6 <= m * 10.0**e <= max(costs) * 2.2
         ]
@@ -95,7 +95,7 @@ def _size_key(axes: Axes, largest: float, label: str) -> None:
 
 
 def _label(axes: Axes, bubbles: Sequence[Bubble], diameters: Sequence[float], unit: str) -> None:
-    """Each name beside its bubble, at the first place where it lies on no other label or bubble."""
+    """Each name beside its bubble, at the place where it lies on the fewest other labels, bubbles and whiskers."""
     points = axes.figure.dpi / 72
     centres = [axes.transData.transform((bubble.cost, bubble.score[0])) for bubble in bubbles]
     taken = [
@@ -132,12 +132,15 @@ def _settle(text: Any, away: float, taken: Sequence[Bbox], axes: Axes) -> Bbox:
             (-away * 0.8, away * lift, "right", "bottom"),
             (-away * 0.8, -away * lift, "right", "top"),
         ]
-    box = Bbox.null()
+    fits = []
     for x, y, horizontal, vertical in places:
         text.set_position((x, y))
         text.set(ha=horizontal, va=vertical)
         box = text.get_window_extent()
-        inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1
-        if inside and not any(box.overlaps(other) for other in taken):
-            break
-    return box
+        outside = not (axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and axes.bbox.y0 <= box.y0 <= axes.bbox.y1)
+        fits.append((10 * outside + sum(box.overlaps(other) for other in taken), box))
+    best = min(range(len(places)), key=lambda place: fits[place][0])
+    x, y, horizontal, vertical = places[best]
+    text.set_position((x, y))
+    text.set(ha=horizontal, va=vertical)
+    return fits[best][1]

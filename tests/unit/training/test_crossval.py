@@ -99,6 +99,13 @@ def test_a_preset_without_the_data_set_is_refused(datasets: Path, small: Preset)
         fold_preset(small, "circles", Fold("g0", ("g0",)), datasets)
 
 
+def test_a_held_out_frame_under_another_name_of_its_data_set_is_found(datasets: Path, small: Preset) -> None:
+    (datasets / "alias").symlink_to(datasets / "squares")
+    twice = small.model_copy(update={"train": [*small.train, DataUse(data="alias", split="train")]})
+    with pytest.raises(PresetError, match="fold g0 trained on g0 of squares, which it would be scored on"):
+        fold_preset(twice, "squares", Fold("g0", ("g0",)), datasets)
+
+
 def test_a_model_that_has_seen_what_it_would_be_scored_on_is_refused(datasets: Path, preset: Preset) -> None:
     with pytest.raises(PresetError, match="a run trained on g1 of squares, which it would be scored on"):
         refuse_leaks(preset, [DataUse(data="squares", groups=["g1", "g3"])], datasets, "a run")
