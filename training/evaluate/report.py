@@ -89,11 +89,8 @@ def as_markdown(evaluation: Evaluation) -> str:
 
 
 def _set_section(result: SetResult, names: Sequence[str]) -> list[str]:
-    lines = [
-        f"## {result.label}",
-        "",
-        f"{result.frames} frames, {result.milliseconds:g} ms each (median). {_drawn(result)}",
-    ]
+    speed = f"{result.milliseconds:g} ms each (median, beside whatever else the machine did)"
+    lines = [f"## {result.label}", "", f"{result.frames} frames, {speed}. {_drawn(result)}"]
     for metrics in _TABLES:
         lines += ["", *_score_table(result.scores, metrics)]
     lines += ["", f"![Best, median and worst frames]({result.pictures['panels']})"]

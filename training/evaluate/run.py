@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from service.manifest import Package, Score
+from training.config import Preset
 from training.datasets.base import Dataset
+from training.errors import PresetError
 from training.evaluate.drops import Drops
 from training.evaluate.passes import Measured, TestSet, measure
 from training.evaluate.pictures import (
@@ -32,6 +34,7 @@ def evaluate_model(model: OpenModel, source: Path, datasets: Path, out: Path, op
     `source` is where the model was opened from. Raises DatasetError, PresetError.
     """
     preset = model.preset
+    _check_classes(model, preset)
     uses = [options.on] if options.on is not None else preset.test
     sets = [TestSet.open(use, preset, Dataset(datasets / use.data), options.max_frames) for use in uses]
     out.mkdir(parents=True, exist_ok=True)
@@ -62,6 +65,13 @@ def check_manifest(source: Path, scores: list[Score]) -> ManifestCheck | None:
     names = ("dice", "dice_pooled", "iou", "precision", "recall")
     gaps = [abs(getattr(a, n) - getattr(b, n)) for a, b in zip(held, scores, strict=True) for n in names]
     return ManifestCheck(same=held == scores, largest_difference=round(max(gaps, default=0.0), 4))
+
+
+def _check_classes(model: OpenModel, preset: Preset) -> None:
+    """Masks of the data are read as the preset's classes, so these must be the model's."""
+    own, named = [entry.name for entry in model.classes], [entry.name for entry in preset.classes]
+    if own != named:
+        raise PresetError(f"{model.label} has the classes {own}; preset {preset.name} has {named}")
 
 
 def _row(score: Score) -> tuple[str, str, str, int]:

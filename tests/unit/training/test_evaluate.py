@@ -15,7 +15,7 @@ from service.manifest import ClassEntry, Package
 from tests.unit.training.conftest import squares_preset
 from training.config import DataUse
 from training.datasets.base import Dataset
-from training.errors import PresetError, TrainingError
+from training.errors import PresetError
 from training.evaluate import evaluate
 from training.evaluate.passes import TestSet
 from training.evaluate.pictures import choose_frames
@@ -52,7 +52,7 @@ def _model(three: bool = False) -> OpenModel:
         preset = preset.model_validate({**preset.model_dump(), "classes": classes, "merge": {}})
     entries = [ClassEntry(id=i, name=name, colour=f"#40{i}0ff") for i, name in enumerate(names)]
     spec = replace(preset.input.spec(), height=48, width=60)
-    return OpenModel("red", entries, spec, 0.5, RedBackend(len(names) if three else 1), preset)
+    return OpenModel("red", entries, spec, 0.5, RedBackend(len(names) if three else 1), lambda: preset)
 
 
 def _report(out: Path) -> dict[str, Any]:
@@ -153,10 +153,15 @@ def test_the_same_seed_writes_the_same_report(datasets: Path, tmp_path: Path) ->
 
 
 def test_a_data_set_of_other_classes_is_refused(datasets: Path, tmp_path: Path) -> None:
-    model = _model()
-    strict = replace(model, preset=model.preset.model_copy(update={"merge": {}}))
-    with pytest.raises((PresetError, TrainingError), match="shaft"):
-        evaluate_model(strict, Path("red"), datasets, tmp_path / "out", OPTIONS)
+    strict = squares_preset().model_copy(update={"merge": {}})
+    with pytest.raises(PresetError, match="shaft"):
+        evaluate_model(replace(_model(), find_preset=lambda: strict), Path("red"), datasets, tmp_path, OPTIONS)
+
+
+def test_a_preset_of_other_classes_than_the_model_s_is_refused(datasets: Path, tmp_path: Path) -> None:
+    model = replace(_model(three=True), find_preset=squares_preset)
+    with pytest.raises(PresetError, match=r"'shaft', 'tip'\]; preset squares has \['background', 'instrument'\]"):
+        evaluate_model(model, Path("red"), datasets, tmp_path, OPTIONS)
 
 
 def _row(frame: str, tp: int, fp: int, fn: int, group: str = "g", class_name: str = "polyp") -> FrameRow:

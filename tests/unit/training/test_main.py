@@ -35,6 +35,7 @@ def test_evaluate_scores_a_package_and_compares_with_its_manifest(
     path = tmp_path / "squares.yaml"
     path.write_text(yaml.safe_dump(squares_preset().model_dump(mode="json")))
     arguments = ["evaluate", str(package.folder), "--data", str(datasets), "--preset", str(path)]
+    arguments += ["--out", str(tmp_path / "out"), "--resamples", "100"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     (score,) = package.manifest.metrics
@@ -48,6 +49,7 @@ def test_evaluate_says_so_when_the_numbers_are_others(exported: tuple[Package, P
     preset["test"] = [{"data": "squares", "split": "train"}]
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(preset))
     arguments = ["evaluate", str(package.folder), "--data", str(datasets), "--preset", str(tmp_path / "other.yaml")]
+    arguments += ["--out", str(tmp_path / "out"), "--resamples", "100"]
     assert "NOT the same as in manifest.json" in CliRunner().invoke(app, arguments).output
 
 
