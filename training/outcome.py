@@ -42,7 +42,7 @@ def draw_predictions(folder: Path, trained: Trained, pairs: list[Pair]) -> Path:
     rows = [_panel(trained, image, truth) for image, truth in chosen]
     classes = trained.preset.classes
     palette = [(int(c.colour[1:3], 16), int(c.colour[3:5], 16), int(c.colour[5:7], 16)) for c in classes]
-    title = f"{trained.preset.name} after {trained.epochs} epochs: validation frames"
+    title = f"{trained.preset.name} after epoch {trained.epochs}: validation frames"
     return write_panels(rows, palette, [c.name for c in classes], folder / PREDICTIONS_FILE, title)
 
 
