@@ -92,7 +92,11 @@ def write_figure(content: dict[str, Any], counts: dict[str, FrameCounts], path: 
             overall = content["overall_by_class"][name]["dice"]
             axes.axhline(overall["mean"], color=INK, lw=1, ls="--")
             axes.set_title(f"{name}: Dice {_mean_sd(overall)}")
-            axes.set_xticks(range(len(folds)), [f"{fold['name']}\n{fold['n']} frames" for fold in folds])
+            means = [fold["classes"][name]["dice"]["value"] for fold in folds]
+            ticks = [f"{f['name']}\n{mean:.3f}\n{f['n']} frames" for f, mean in zip(folds, means, strict=True)]
+            axes.set_xticks(range(len(folds)), ticks)
+        lowest = min(float(frame_dice(found.confusion).min()) for found in counts.values())
+        panels[0].set_ylim(min(0.8, lowest) - 0.03, 1.02)
         panels[0].set_ylabel("Dice of a held-out frame")
         return save_figure(figure, path, content)
 
@@ -104,12 +108,7 @@ def _panel(axes: Axes, points: Sequence[F64], means: Sequence[dict[str, float]],
         axes.scatter(beside, dice, s=9, color=colour(index), alpha=0.35, linewidths=0)
         axes.vlines(place, mean["low"], mean["high"], color=INK, lw=1.8, zorder=3)
         axes.plot(place, mean["value"], "o", color=INK, ms=5, zorder=4)
-        at = (place, mean["value"])
-        axes.annotate(
-            f"{mean['value']:.3f}", at, (7, 0), textcoords="offset points", va="center", fontsize=8, weight="bold"
-        )
     axes.set_xlim(-0.5, len(points) - 0.5)
-    axes.set_ylim(min(0.5, *(float(dice.min()) for dice in points)) - 0.03, 1.02)
     axes.grid(visible=True, axis="y")
 
 
