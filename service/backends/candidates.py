@@ -94,7 +94,7 @@ def _precisions(package: Package, settings: Settings, backend: str, provider: st
         raise PackageError(
             f"{package.label} has no {settings.precision} file; it has {', '.join(sorted(files))} (ENDOMASK_PRECISION)"
         )
-    native: set[Precision] = native_precisions() if backend == "openvino" else set()
+    native = native_precisions() if backend == "openvino" else frozenset[Precision]()
     if settings.precision == "bf16":
         return ["bf16"] if "bf16" in native else []
     if settings.precision != "auto":

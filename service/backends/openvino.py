@@ -4,6 +4,7 @@
 """
 
 import threading
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,12 +68,13 @@ def is_installed() -> bool:
     return find_spec("openvino") is not None
 
 
-def native_precisions() -> set[Precision]:
+@cache
+def native_precisions() -> frozenset[Precision]:
     """Of `bf16` and `fp16`, those that this CPU computes in; elsewhere OpenVINO would convert back and forth."""
     import openvino  # noqa: PLC0415
 
     there = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return {precision for precision, capability in _CAPABILITIES.items() if capability in there}
+    return frozenset(precision for precision, capability in _CAPABILITIES.items() if capability in there)
 
 
 def _require(provider: str, precision: Precision) -> None:
