@@ -60,6 +60,11 @@ def test_a_class_in_one_group_goes_where_most_frames_are() -> None:
     assert all("only" in split_groups(groups, SHARES, seed)["train"] for seed in range(10))
 
 
+def test_no_split_stays_empty_for_the_sake_of_classes_in_one_group_each() -> None:
+    splits = split_groups([_group("a", 10, 1), _group("b", 10, 2), _group("c", 10, 3)], SHARES, seed=0)
+    assert sorted(map(len, splits.values())) == [1, 1, 1]
+
+
 def test_the_same_seed_splits_alike_and_another_one_otherwise() -> None:
     groups = [_group(f"v{i}", 50, 1) for i in range(20)]
     first = split_groups(groups, SHARES, seed=1)
