@@ -67,4 +67,5 @@ def _annotate(
         axes.vlines(places, [low for low, _ in edges], [high for _, high in edges], color=INK, lw=1.1)
     for place, value, (_, high) in zip(places.tolist(), values, edges, strict=True):
         top = (place, max(value, high, 0.0))
-        axes.annotate(f"{value:.{decimals}f}", top, (0, 2), textcoords="offset points", ha="center", fontsize=7)
+        text = f"{round(value, decimals) + 0.0:.{decimals}f}"  # no sign before a rounded zero
+        axes.annotate(text, top, (0, 2), textcoords="offset points", ha="center", fontsize=7)
