@@ -32,6 +32,7 @@ class History(lt.Callback):
     @override
     @rank_zero_only
     def on_train_start(self, trainer: lt.Trainer, pl_module: lt.LightningModule) -> None:
+        self._started = time.monotonic()  # Lightning begins no epoch in the first one after a resume
         path = self._folder / CSV_NAME
         kept = [row for row in read_history(path) if int(row["epoch"]) < trainer.current_epoch] if path.exists() else []
         _write(path, kept)

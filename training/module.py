@@ -45,9 +45,13 @@ class SegmentationModule(lt.LightningModule):
         self._updates = self.global_step
 
     @override
-    def on_train_epoch_start(self) -> None:
-        """Dropout of an epoch hangs on the seed and the epoch alone, so that a resumed run repeats it."""
-        torch.manual_seed(epoch_seed(self.preset.seed + self.global_rank, self.current_epoch))
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Dropout of an epoch hangs on the seed and the epoch alone, so that a resumed run repeats it.
+
+        Not in `on_train_epoch_start`, which Lightning leaves out in the first epoch after a resume.
+        """
+        if batch_idx == 0:
+            torch.manual_seed(epoch_seed(self.preset.seed + self.global_rank, self.current_epoch))
 
     @override
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
