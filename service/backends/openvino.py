@@ -3,10 +3,13 @@
 `openvino` is imported when a backend is opened, not with this module: it takes a fifth of a second of CPU time.
 """
 
+import sys
 import threading
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,10 +72,21 @@ def is_installed() -> bool:
 
 
 @cache
+def import_openvino() -> ModuleType:
+    """The package `openvino`, which must be imported through here alone.
+
+    Its own `__init__` reports every import to its makers over the internet, unasked. That is done by the package
+    `openvino_telemetry`; when it can't be imported a stub takes its place, and nothing is sent.
+    """
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # makes `import` raise ImportError
+    return import_module("openvino")
+
+
+@cache
 def native_precisions() -> frozenset[Precision]:
     """Of `bf16` and `fp16`, those that this CPU computes in; elsewhere OpenVINO would convert back and forth."""
-    import openvino  # noqa: PLC0415
-
+    openvino = import_openvino()
     there = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return frozenset(precision for precision, capability in _CAPABILITIES.items() if capability in there)
 
@@ -89,10 +103,8 @@ def _require(provider: str, precision: Precision) -> None:
 
 
 def _compile(package: Package, precision: Precision, threads: int) -> "openvino.CompiledModel":
-    import openvino  # noqa: PLC0415
-
+    core = import_openvino().Core()
     path = package.model_path(file_precision(precision))
-    core = openvino.Core()
     graph = _read(core, path, package.label)
     _check(graph, package)
     graph.reshape([1, *list(graph.inputs[0].partial_shape)[1:]])

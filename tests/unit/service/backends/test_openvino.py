@@ -1,5 +1,8 @@
 """What only OpenVINO does: bfloat16 when asked for and never unasked, and calls from several threads."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,3 +39,19 @@ def test_bf16_is_the_fp32_file_where_the_cpu_computes_in_it_and_refused_elsewher
     frames = np.stack([red_frame(64, 96)])
     assert backend.precision == "bf16"
     assert (backend.run(frames) == red_probabilities(frames)).all()
+
+
+def test_importing_openvino_sends_nothing_to_its_makers() -> None:
+    program = """
+import socket, sys
+def refuse(*arguments, **options):
+    raise SystemExit(f"a connection was tried: {arguments}")
+socket.getaddrinfo = socket.create_connection = refuse
+from service.backends.openvino import import_openvino
+import_openvino()
+stub = sys.modules["openvino.tools.ovc.telemetry_utils"].tm.__name__
+print(stub)
+"""
+    quiet = {key: value for key, value in os.environ.items() if key != "CI"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=quiet, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "openvino.tools.ovc.telemetry_stub"), done.stderr
