@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from service.imaging.geometry import InputSpec
 from service.manifest import Package
 from training.checkpoints import LAST, load_trained
 from training.complexity import Size, Timing, size_of_net, size_of_onnx, time_in_turns
@@ -41,6 +42,8 @@ class Measured:
     """Everything about one candidate but its rank."""
 
     candidate: Candidate
+    spec: InputSpec
+    """Of the model itself: the preset of a package may have moved on."""
     counts: FrameCounts
     size: Size
     timing: Timing
@@ -103,7 +106,15 @@ class Comparison:
         timings = time_in_turns([(model.backend, model.spec) for model in models], rounds)
         rows = zip(ready, paths, models, counts, timings, strict=True)
         return [
-            Measured(candidate, counted, _size(path, model), timing, self._train_seconds(candidate), _backend(model))
+            Measured(
+                candidate,
+                model.spec,
+                counted,
+                _size(path, model),
+                timing,
+                self._train_seconds(candidate),
+                _backend(model),
+            )
             for candidate, path, model, counted, timing in rows
         ]
 
@@ -157,4 +168,5 @@ def _size(path: Path, model: OpenModel) -> Size:
 
 def _backend(model: OpenModel) -> str:
     backend = model.backend
-    return f"{backend.name} {backend.provider} {backend.precision}, {backend.threads} threads"
+    threads = "1 thread" if backend.threads == 1 else f"{backend.threads} threads"
+    return f"{backend.name} {backend.provider} {backend.precision}, {threads}"

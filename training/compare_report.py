@@ -73,10 +73,14 @@ def write_report(study: Comparison, rows: list[Measured], metric: Metric, failed
 
 
 def print_table(content: dict[str, Any], console: Console) -> None:
+    """Without the intervals of the scores, which would not fit; the best first."""
     heads, *rows = _cells(content)
-    table = Table(*heads, title=f"{content['frames']} frames; intervals over {content['resampled']}s")
+    table = Table(title=f"{content['frames']} frames; interval over {content['resampled']}s")
+    for head in heads:
+        table.add_column(head, no_wrap=True)
     for index, row in enumerate(rows):
-        table.add_row(*row, style="bold" if index == 0 else "")
+        cells = [*(cell.split(" (")[0] for cell in row[:-1]), row[-1]]
+        table.add_row(*cells, style="bold" if index == 0 else "")
     console.print(table)
 
 
@@ -94,13 +98,13 @@ def markdown(content: dict[str, Any]) -> str:
 
 
 def _entry(row: Measured, scores: dict[str, Any]) -> dict[str, Any]:
-    preset, size = row.candidate.preset, row.size
+    preset, size, model = row.candidate.preset, row.size, row.candidate.model
+    packaged = model is not None and (model / "manifest.json").is_file()
     return {
         "name": row.candidate.name,
         "trained_here": row.candidate.model is None,
-        "architecture": preset.net.architecture,
-        "encoder": preset.net.encoder,
-        "input": preset.input.model_dump(mode="json"),
+        "net": None if packaged else preset.net.model_dump(mode="json"),
+        "input": {"height": row.spec.height, "width": row.spec.width, "resize": row.spec.resize},
         "parameters": size.parameters,
         "macs": size.macs,
         "file_bytes": size.file_bytes,

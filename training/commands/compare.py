@@ -52,7 +52,7 @@ def compare(
     study = Comparison(chosen, options)
     failed = [] if evaluate_only else study.train()
     content = write_report(study, study.measure(rounds), metric, failed)
-    print_table(content, Console())
+    print_table(content, Console(width=160))
     for sentence in failed:
         typer.echo(f"failed: {sentence}", err=True)
     typer.echo(f"written: {root / 'compare.json'}, compare.md, compare.png, confusion-*.png")

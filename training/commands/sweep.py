@@ -57,5 +57,5 @@ def sweep(
     if not report_only:
         study.train(retry_failed=retry_failed)
     content = write_report(study, watch)
-    print_table(content, Console())
+    print_table(content, Console(width=160))
     typer.echo(f"written: {root / 'sweep.csv'}, sweep.json, sweep.md, sweep.png")

@@ -84,9 +84,10 @@ def _frame(axes: Axes, bubbles: Sequence[Bubble]) -> None:
 
 
 def _size_key(axes: Axes, largest: float, label: str) -> None:
-    """Two bubbles of round sizes."""
-    exponent = 10.0 ** np.floor(np.log10(largest))
-    top = max(m * exponent for m in (1, 2, 5) if m * exponent <= largest)
+    """Two bubbles of round sizes, well below the largest one so that they fit into a line."""
+    limit = 0.6 * largest
+    exponent = 10.0 ** np.floor(np.log10(limit))
+    top = max(digit * exponent for digit in (1, 2, 5) if digit * exponent <= limit)
     handles = [
         axes.scatter([], [], s=_diameter(size, largest) ** 2, color="#9a9a9a", label=f"{size:g} {label}")
         for size in (top / 5, top)
@@ -132,7 +133,7 @@ def _settle(text: Any, away: float, taken: Sequence[Bbox], axes: Axes) -> Bbox:
             (-away * 0.8, away * lift, "right", "bottom"),
             (-away * 0.8, -away * lift, "right", "top"),
         ]
-    fits = []
+    fits: list[tuple[int, Bbox]] = []
     for x, y, horizontal, vertical in places:
         text.set_position((x, y))
         text.set(ha=horizontal, va=vertical)

@@ -86,6 +86,7 @@ def test_finished_runs_are_ranked_and_everything_is_written(datasets: Path, tmp_
     assert best["difference_to_best"] is None
     assert worst["difference_to_best"]["value"] == pytest.approx(-best["mean"]["dice"]["value"])
     assert best["ms_a_frame"]["median"] > 0
+    assert best["input"] == {"height": 32, "width": 64, "resize": "stretch"}
     assert best["parameters"] == worst["parameters"] > 1e5
     assert {path.name for path in out.glob("*.png")} == {"compare.png", "confusion-all.png", "confusion-none.png"}
     assert "| all | 64x32 |" in (out / "compare.md").read_text()
@@ -139,6 +140,7 @@ def test_candidates_scored_on_other_frames_are_not_compared(datasets: Path, tmp_
     (row,) = study.measure(rounds=1)
     other = type(row)(
         row.candidate,
+        row.spec,
         FrameCounts(["squares/f99", "squares/f07"], row.counts.groups, row.counts.confusion),
         row.size,
         row.timing,

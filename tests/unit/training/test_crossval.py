@@ -10,6 +10,8 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
+from tests.unit.training.made_runs import small as small_preset
+from tests.unit.training.made_runs import write_run
 from training.__main__ import app
 from training.config import DataUse, Preset
 from training.crossval import CrossValidation, Fold, fold_preset, plan_folds
@@ -18,7 +20,7 @@ from training.crossval_scores import read_crossval
 from training.datasets.base import Dataset
 from training.errors import PresetError, TrainingError
 from training.leaks import refuse_leaks, used_groups
-from training.runset import checkpoint_preset
+from training.runset import checkpoint_preset, write_text
 from training.train import RunOptions, train
 
 pytestmark = pytest.mark.filterwarnings(
@@ -33,8 +35,7 @@ pytestmark = pytest.mark.filterwarnings(
 @pytest.fixture
 def small(preset: Preset) -> Preset:
     """One epoch of a small net; g2 is no longer watched, so that every group can be held out."""
-    net = preset.net.model_copy(update={"encoder": "tu-mobilenetv3_small_050"})
-    return preset.model_copy(update={"net": net, "validation": [], "epochs": 1})
+    return small_preset(preset, validation=[])
 
 
 def _options(datasets: Path, folder: Path, start_from: Path | None = None) -> RunOptions:
@@ -113,8 +114,7 @@ def test_a_model_that_has_seen_what_it_would_be_scored_on_is_refused(datasets: P
 
 
 def test_a_start_that_was_trained_on_a_held_out_group_is_refused(datasets: Path, small: Preset, tmp_path: Path) -> None:
-    start = tmp_path / "start"
-    train(small, _options(datasets, start))
+    start = write_run(tmp_path / "start", small)
     with pytest.raises(PresetError, match="--start-from start trained on g0 of squares"):
         _study(small, datasets, tmp_path / "folds", start)
     assert not (tmp_path / "folds").exists()
@@ -122,13 +122,16 @@ def test_a_start_that_was_trained_on_a_held_out_group_is_refused(datasets: Path,
 
 def test_every_fold_is_trained_once_and_scored_by_its_own_model(datasets: Path, small: Preset, tmp_path: Path) -> None:
     study = _study(small, datasets, tmp_path / "folds")
-    study.train()
-    content = write_report(study, study.counts())
+    study.train("g0")
+    write_run(tmp_path / "folds" / "g3", study.runs.runs[1].preset)
+    write_text(tmp_path / "folds" / "status" / "g3.json", '{"name": "g3", "state": "trained"}')
+    counts = study.counts()
+    content = write_report(study, counts)
     assert [(fold["name"], fold["held_out"], fold["n"]) for fold in content["folds"]] == [
         ("g0", ["g0"], 2),
         ("g3", ["g3"], 2),
     ]
-    assert {used for fold in ("g0", "g3") for used in study.counts()[fold].groups} == {"g0", "g3"}
+    assert {name: set(found.groups) for name, found in counts.items()} == {"g0": {"g0"}, "g3": {"g3"}}
     dice = [fold["classes"]["instrument"]["dice"]["value"] for fold in content["folds"]]
     assert content["overall_by_class"]["instrument"]["dice"]["mean"] == pytest.approx(np.mean(dice), abs=1e-4)
     assert [score.group for score in read_crossval(tmp_path / "folds" / "crossval.json")] == ["g0", "g3"]
@@ -159,17 +162,19 @@ def test_an_interrupted_fold_goes_on_from_its_last_checkpoint(datasets: Path, sm
 
 
 def test_a_folder_of_other_settings_is_refused(datasets: Path, small: Preset, tmp_path: Path) -> None:
-    _study(small, datasets, tmp_path / "folds").train("g0")
+    write_run(tmp_path / "folds" / "g0", _study(small, datasets, tmp_path / "folds").runs.runs[0].preset)
     other = small.model_copy(update={"learning_rate": 0.5})
     with pytest.raises(TrainingError, match=r"holds a run with other settings \(learning_rate\)"):
         _study(other, datasets, tmp_path / "folds").train()
 
 
-def test_the_command_trains_one_fold_and_says_which_are_left(datasets: Path, small: Preset, tmp_path: Path) -> None:
+def test_the_command_scores_what_is_trained_and_says_which_folds_are_left(
+    datasets: Path, small: Preset, tmp_path: Path
+) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(small.model_dump(mode="json")))
-    study = _study(small, datasets, tmp_path / "folds")
-    study.train("g0")
+    write_run(tmp_path / "folds" / "g0", _study(small, datasets, tmp_path / "folds").runs.runs[0].preset)
+    write_text(tmp_path / "folds" / "status" / "g0.json", '{"name": "g0", "state": "trained"}')
     arguments = ["crossval", str(path), "--by", "group", "--data-set", "squares", "--data", str(datasets)]
     arguments += ["--groups", "g0,g3", "--folder", str(tmp_path / "folds"), "--evaluate-only", "--workers", "0"]
     result = CliRunner().invoke(app, arguments)
