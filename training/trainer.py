@@ -79,6 +79,7 @@ def build_trainer(
         callbacks=callbacks,
         logger=TensorBoardLogger(folder, name="", version=TENSORBOARD) if tensorboard else False,
         gradient_clip_val=1.0,
+        log_every_n_steps=1,  # epochs are what is logged; a higher number warns of short ones
         num_sanity_val_steps=0,
         enable_model_summary=False,
         use_distributed_sampler=False,  # ours know their process
