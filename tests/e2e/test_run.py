@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.server import ROOT, RunningServer, free_port, processes_of, served_models, stop, wait_until_ready
+from training.__main__ import app as training_app
 
 TOOLS = ("bash", "cat", "cut", "dirname", "env", "flock", "grep", "head", "readlink", "rm", "sha256sum", "touch")
 STAMPED = ("pyproject.toml", "constraints.txt", "deploy/requirements.py")
@@ -106,6 +107,15 @@ def test_help_names_every_command(checkout: Path) -> None:
     for command in ("serve", "worker", "segment", "video", "train", "test", "check"):
         assert f"\n  {command} " in result.stdout
     assert run(checkout).stdout == result.stdout
+
+
+def test_every_training_command_is_named_in_the_help_and_runs(stubbed: Path) -> None:
+    shown = run(stubbed, "help").stdout
+    for command in training_app.registered_commands:
+        assert command.callback is not None
+        name = command.name or command.callback.__name__.replace("_", "-")
+        assert name in shown
+        assert calls_of(stubbed, name, "--help")[-1] == f"-m training {name} --help"
 
 
 def test_an_unknown_command_is_refused(checkout: Path) -> None:
