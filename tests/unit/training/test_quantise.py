@@ -8,13 +8,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import yaml
+from click.testing import Result
 from onnx import numpy_helper
 from torch import nn
+from typer.testing import CliRunner
 
 from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.imaging.geometry import U8
 from service.manifest import FileEntry, Package, Parity, PrecisionName, Score, agreement, sha256_of
 from tests.unit.training.conftest import squares_preset, write_squares
+from training.__main__ import app
 from training.checkpoints import Trained
 from training.config import Preset
 from training.errors import ExportError
@@ -397,3 +401,41 @@ def test_three_classes_are_quantised_too(tmp_path: Path) -> None:
     small = Package.read(package.folder)
     for open_backend in measurable_backends().values():
         assert open_backend(small, "int8").run(own_frames(small.manifest.input.spec(), (1,))).shape == (2, 3, 32, 64)
+
+
+# The command
+
+
+def _quantise(package: Package, data: Path, *options: str) -> Result:
+    preset = package.folder.parent / "squares.yaml"
+    preset.write_text(yaml.safe_dump(squares_preset().model_dump(mode="json")))
+    arguments = ["quantise", str(package.folder), "--data", str(data), "--preset", str(preset), *options]
+    return CliRunner().invoke(app, arguments)
+
+
+def test_the_command_tells_loudly_what_it_does_not_ship(package: Package, made: tuple[Package, Path]) -> None:
+    result = _quantise(package, made[1], "--precision", "fp16")
+    assert result.exit_code == 1
+    assert "none is here to time it" in result.output
+    assert "NOT SHIPPED: fp16" in result.output
+    assert Package.read(package.folder) == package
+
+
+def test_the_command_ships_fp16_untimed_when_told_to_and_then_leaves_it_alone(
+    package: Package, made: tuple[Package, Path]
+) -> None:
+    result = _quantise(package, made[1], "--precision", "fp16", "--allow-unmeasured")
+    assert result.exit_code == 0, result.output
+    assert "shipped untimed" in result.output
+    shipped = Package.read(package.folder)
+    assert "fp16" in shipped.manifest.files
+    again = _quantise(shipped, made[1], "--precision", "fp16")
+    assert again.exit_code == 0
+    assert "fp16: there already" in again.output
+    assert Package.read(package.folder) == shipped
+
+
+def test_a_precision_that_there_is_not_is_refused(package: Package, made: tuple[Package, Path]) -> None:
+    result = _quantise(package, made[1], "--precision", "int4,int8")
+    assert result.exit_code == 2
+    assert "int4" in result.output
