@@ -79,7 +79,7 @@ def as_markdown(evaluation: Evaluation) -> str:
         f"`{evaluation.source}`, run by {backend}; input {size}; threshold {model.threshold:g}. "
         f"Values are followed by their 95 % bootstrap interval ({options.resamples} resamples, seed {options.seed}). "
         f"NSD tolerance: {100 * options.tolerance:g} % of the frame's diagonal. "
-        "docs/training.md defines every score.",
+        "docs/training/evaluate.md defines every score.",
     ]
     if evaluation.manifest is not None:
         lines += ["", f"The numbers are {evaluation.manifest.sentence}."]

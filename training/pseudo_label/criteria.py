@@ -18,8 +18,8 @@ SMALLEST_SHARE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Highest value of each criterion in an accepted frame, all 0..1. The defaults are conservative (docs/training.md
-    has the measurement behind them)."""
+    """Highest value of each criterion in an accepted frame, all 0..1. The defaults are conservative
+    (docs/training/predict.md has the measurement behind them)."""
 
     uncertain: float = 0.20
     unsure: float = 0.10

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from service.imaging.geometry import U8, InputSpec
 from training.complexity import size_of_net, size_of_onnx, time_in_turns
-from training.config import NetSpec
+from training.config import load_preset
 from training.nets import build_net
 
-SHIPPED = Path(__file__).parents[3] / "models" / "polyps" / "1" / "model.onnx"
-"""A U-Net on lite0 at 288 x 288, the default net."""
+SHIPPED = Path(__file__).parents[3] / "models" / "instruments" / "2" / "model.onnx"
+"""The preset `instruments`."""
 
 
 class _Convolution(nn.Module):
@@ -36,7 +36,8 @@ def test_a_convolution_is_counted_as_by_hand() -> None:
 
 def test_an_exported_file_counts_as_its_net() -> None:
     file = size_of_onnx(SHIPPED)
-    net = size_of_net(build_net(NetSpec(), 1, None), InputSpec(288, 288))
+    preset = load_preset("instruments")
+    net = size_of_net(build_net(preset.net, 1, None), preset.input.spec())
     assert file.macs == net.macs
     assert file.parameters == pytest.approx(net.parameters, rel=0.02)
     assert file.file_bytes == SHIPPED.stat().st_size
