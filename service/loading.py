@@ -13,7 +13,9 @@ from service.backends.golden import check_golden
 from service.backends.onnxruntime import choose_provider
 from service.backends.remembered import remembered_choice
 from service.errors import PackageError, ProviderUnavailable
-from service.manifest import Agreement, Manifest, Package
+from service.manifest.agreement import Agreement
+from service.manifest.package import Package
+from service.manifest.schema import Manifest
 from service.settings import Settings
 
 log = logging.getLogger(__name__)

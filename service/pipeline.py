@@ -13,7 +13,7 @@ from service.batcher import Priority
 from service.imaging import codecs
 from service.imaging.geometry import U8, InputSpec, content_box, decide, prepare, restore
 from service.imaging.stats import FrameStats, measure
-from service.manifest import Manifest
+from service.manifest.schema import Manifest
 from service.metrics import Metrics
 from service.registry import ServedModel
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from service.batcher import Batcher
 from service.errors import Conflict, EndomaskError, PackageError, StartError, UnknownModel
 from service.loading import LoadedModel, OpenBackend, load_model, names_on_disk, open_best, packages_on_disk
-from service.manifest import Package
+from service.manifest.package import Package
 from service.metrics import Metrics
 from service.settings import Settings
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from service.backends import Backend
+from service.backends.cores import available_cores
+from service.backends.onnxruntime import OnnxRuntimeBackend, choose_provider
 from service.imaging.geometry import U8, InputSpec, decide, prepare, restore
-from service.manifest import ClassEntry, PrecisionName
-from training.checkpoints import load_trained, selected_checkpoint
+from service.manifest.entries import ClassEntry, PrecisionName
+from service.manifest.package import Package
 from training.config import Preset, load_preset
-from training.evaluate import open_package
-from training.graph import Device, TorchBackend, choose_device
+from training.fitting.checkpoints import load_trained, selected_checkpoint
+from training.nets.running import Device, TorchBackend, choose_device
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,7 @@ class OpenModel:
 
     def probabilities(self, image: U8) -> U8:
         """RGB uint8 [H, W, 3] -> uint8 [C, H, W] at the frame's size, as the service computes them."""
-        planes = self.backend.run(prepare(image, self.spec)[np.newaxis])[0]
-        return restore(planes, self.spec, image.shape[0], image.shape[1])
+        return predict(self.backend, image, self.spec)
 
     def mask(self, image: U8) -> U8:
         """RGB uint8 [H, W, 3] -> class ids uint8 [H, W]."""
@@ -55,6 +56,22 @@ def open_model(
     if (path / "manifest.json").is_file():
         return _open_package(path, precision, device, preset)
     return _open_checkpoint(path, device, preset)
+
+
+def open_package(folder: Path, precision: PrecisionName = "fp32", provider: str = "auto") -> tuple[Package, Backend]:
+    """Reads, verifies and loads a package. Raises PackageError, ProviderUnavailable."""
+    package = Package.read(folder)
+    package.verify()
+    backend = OnnxRuntimeBackend(
+        package, provider=choose_provider(provider), precision=precision, threads=available_cores()
+    )
+    return package, backend
+
+
+def predict(backend: Backend, image: U8, spec: InputSpec) -> U8:
+    """RGB uint8 [H, W, 3] -> probabilities uint8 [C, H, W], as the service computes them."""
+    probabilities = backend.run(prepare(image, spec)[np.newaxis])
+    return restore(probabilities[0], spec, image.shape[0], image.shape[1])
 
 
 def _open_package(path: Path, precision: PrecisionName, device: Device, preset: Preset | None) -> OpenModel:

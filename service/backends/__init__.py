@@ -3,7 +3,7 @@
 from typing import Literal, Protocol
 
 from service.imaging.geometry import U8
-from service.manifest import PrecisionName
+from service.manifest.entries import PrecisionName
 
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 """What a model is computed in: `bf16` is the FP32 file in bfloat16, each other one is a file of its own."""

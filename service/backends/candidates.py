@@ -9,7 +9,7 @@ from service.backends.cores import available_cores
 from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.backends.openvino import OpenVinoBackend, is_installed, native_precisions
 from service.errors import PackageError, ProviderUnavailable
-from service.manifest import Package
+from service.manifest.package import Package
 from service.settings import Settings
 
 

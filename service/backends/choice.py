@@ -14,7 +14,7 @@ from service.backends.candidates import Candidate, OpenCandidate, candidates_for
 from service.backends.golden import check_golden
 from service.errors import EndomaskError, PackageError, ProviderUnavailable, StartError
 from service.imaging.geometry import U8
-from service.manifest import Package
+from service.manifest.package import Package
 from service.settings import Settings
 
 log = logging.getLogger(__name__)

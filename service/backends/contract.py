@@ -1,7 +1,8 @@
 """What every ONNX file of a package keeps, whichever runtime opens it."""
 
 from service.errors import PackageError
-from service.manifest import INPUT_NAME, OUTPUT_NAME, Package
+from service.manifest.package import Package
+from service.manifest.schema import INPUT_NAME, OUTPUT_NAME
 
 Port = tuple[str, str, list[int]]
 """An input or output of a graph: name, element type, shape without the batch."""

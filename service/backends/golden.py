@@ -7,7 +7,10 @@ import numpy as np
 from service.backends import Backend, Precision, file_precision
 from service.errors import PackageError
 from service.imaging.geometry import U8, decide
-from service.manifest import Agreement, Manifest, Package, Parity, agreement
+from service.manifest.agreement import Agreement, agreement
+from service.manifest.entries import Parity
+from service.manifest.package import Package
+from service.manifest.schema import Manifest
 
 BF16_CHANGED_SHARE_LIMIT = 0.005
 """Share of golden pixels that may change class in bfloat16, which keeps float's range and so needs no calibration."""

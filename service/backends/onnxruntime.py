@@ -10,7 +10,8 @@ from service.backends import Precision, file_precision
 from service.backends.contract import Port, check_contract
 from service.errors import InferenceFailed, PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
-from service.manifest import INPUT_NAME, OUTPUT_NAME, Package
+from service.manifest.package import Package
+from service.manifest.schema import INPUT_NAME, OUTPUT_NAME
 
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 

@@ -18,7 +18,7 @@ from service.backends import Precision, file_precision
 from service.backends.contract import Port, check_contract
 from service.errors import InferenceFailed, PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
-from service.manifest import Package
+from service.manifest.package import Package
 
 if TYPE_CHECKING:
     import openvino

@@ -17,7 +17,7 @@ from service.backends.candidates import allows
 from service.backends.choice import HERE, Bench, Choice, Measured, choose, open_chosen
 from service.backends.machine import machine_identity
 from service.errors import EndomaskError
-from service.manifest import Package
+from service.manifest.package import Package
 from service.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import typer
 from service.backends.openvino import is_installed
 from service.errors import StartError
 from service.loading import load_model, names_on_disk, packages_on_disk
-from service.manifest import Package
+from service.manifest.package import Package
 from service.settings import Settings
 
 

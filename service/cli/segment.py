@@ -7,7 +7,7 @@ import typer
 from service.answers import describe_frame, encode_mask, encode_overlay
 from service.errors import EndomaskError, UnknownModel
 from service.loading import LoadedModel, load_model, names_on_disk, packages_on_disk
-from service.manifest import Package
+from service.manifest.package import Package
 from service.pipeline import FrameOptions, FrameResult, StageTimes, close_frame, open_frame
 from service.settings import Settings
 

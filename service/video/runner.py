@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from service.errors import EndomaskError, NoSpace, StartError, UndecodableVideo
 from service.loading import LoadedModel, load_model
-from service.manifest import Package
+from service.manifest.package import Package
 from service.settings import Settings
 from service.storage import Storage
 from service.video.index import plan_segments

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from service.errors import CallerError, EndomaskError, StartError
-from service.manifest import Manifest
+from service.manifest.schema import Manifest
 from service.settings import Settings
 from tests.support.running import PNG, RED_PNG, red_settings, running
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from service import errors
 from service.backends.choice import Choice
 from service.errors import EndomaskError, StartError
-from service.manifest import Package
+from service.manifest.package import Package
 from service.schemas import Problem
 from service.settings import Settings
 from tests.support.red import FakeBackend, red_frame, write_red_package

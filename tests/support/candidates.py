@@ -6,7 +6,7 @@ from service.backends.candidates import Candidate
 from service.backends.choice import Bench
 from service.errors import EndomaskError
 from service.imaging.geometry import U8
-from service.manifest import Package
+from service.manifest.package import Package
 from tests.support.red import FakeBackend
 
 

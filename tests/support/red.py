@@ -12,7 +12,9 @@ import onnx
 from onnx import TensorProto, helper
 
 from service.imaging.geometry import U8
-from service.manifest import INPUT_NAME, OUTPUT_NAME, FileEntry, Manifest, Package, sha256_of
+from service.manifest.entries import FileEntry
+from service.manifest.package import Package, sha256_of
+from service.manifest.schema import INPUT_NAME, OUTPUT_NAME, Manifest
 
 RED = (230, 20, 20)
 """RGB that the model calls a tool."""

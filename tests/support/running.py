@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.backends.choice import Choice
 from service.imaging.geometry import U8
-from service.manifest import Package
+from service.manifest.package import Package
 from service.settings import Settings
 from tests.support.red import FakeBackend, red_frame, write_red_package
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from service.imaging.geometry import U8
-from service.manifest import ClassEntry
+from service.manifest.entries import ClassEntry
 from training.errors import InputError
 from training.predict.ledger import CLASSES_FILE, read_mask
 from training.predict.source import group_of

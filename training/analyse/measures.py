@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from service.imaging.geometry import U8
-from service.manifest import ClassEntry
+from service.manifest.entries import ClassEntry
 from service.video.analysis import Distribution, Flags, Floats, appearances, distribution, temporal_iou
 from training.analyse.masks import NamedMask
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.imaging.geometry import U8
 from service.imaging.overlay import draw
-from service.manifest import ClassEntry
+from service.manifest.entries import ClassEntry
 from training.analyse.masks import MaskFolder
 from training.predict.source import open_source
 

@@ -1,5 +1,6 @@
 """Changes that endoscopy needs and torchvision lacks: its light, its smoke, its round picture."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import cv2
@@ -11,7 +12,7 @@ from torchvision.transforms import v2
 from typing_extensions import override
 
 
-class _ImageOnly(v2.Transform):  # type: ignore[misc]  # torchvision has no types
+class _ImageOnly(v2.Transform, ABC):  # type: ignore[misc]  # torchvision has no types
     """Changes pixels of images and leaves masks as they are."""
 
     @override
@@ -21,14 +22,15 @@ class _ImageOnly(v2.Transform):  # type: ignore[misc]  # torchvision has no type
         changed = self.change(inpt.as_subclass(Tensor).float())
         return tv_tensors.wrap(changed.clamp_(0, 255).to(torch.uint8), like=inpt)
 
+    @abstractmethod
     def change(self, pixels: Tensor) -> Tensor:
         """Float 0..255 [3, H, W] -> the same, changed."""
-        raise NotImplementedError
 
 
 class LightField(_ImageOnly):
     """Uneven light: endoscopes light the middle, and vessels and walls fall into shadow."""
 
+    @override
     def change(self, pixels: Tensor) -> Tensor:
         return pixels * _smooth_field(pixels, low=0.35, high=1.3)
 
@@ -36,6 +38,7 @@ class LightField(_ImageOnly):
 class Haze(_ImageOnly):
     """Smoke of electrosurgery: a smooth veil of light grey."""
 
+    @override
     def change(self, pixels: Tensor) -> Tensor:
         veil = _smooth_field(pixels, low=0.0, high=float(torch.empty(()).uniform_(0.2, 0.7)))
         grey = float(torch.empty(()).uniform_(150, 235))
@@ -45,6 +48,7 @@ class Haze(_ImageOnly):
 class SensorNoise(_ImageOnly):
     """Gaussian noise of up to 14 grey steps."""
 
+    @override
     def change(self, pixels: Tensor) -> Tensor:
         return pixels + torch.randn_like(pixels) * float(torch.empty(()).uniform_(2, 14))
 
@@ -52,6 +56,7 @@ class SensorNoise(_ImageOnly):
 class Compression(_ImageOnly):
     """JPEG at a quality of 30 to 90. OpenCV's, as torchvision's codecs are deprecated since 0.29."""
 
+    @override
     def change(self, pixels: Tensor) -> Tensor:
         quality = int(torch.randint(30, 91, ()))
         bgr = pixels.to(torch.uint8).permute(1, 2, 0).flip(-1).contiguous().numpy()

@@ -40,10 +40,10 @@ def compare(
     """
     from rich.console import Console  # noqa: PLC0415 - help must not wait for imports
 
-    from training.compare import Comparison, read_candidates  # noqa: PLC0415
-    from training.compare_report import print_table, write_report  # noqa: PLC0415
-    from training.runset import use_threads  # noqa: PLC0415
-    from training.train import RunOptions  # noqa: PLC0415
+    from training.fitting.train import RunOptions  # noqa: PLC0415
+    from training.studies.compare import Comparison, read_candidates  # noqa: PLC0415
+    from training.studies.compare_report import print_table, write_report  # noqa: PLC0415
+    from training.studies.runset import use_threads  # noqa: PLC0415
 
     use_threads(threads)
     chosen = read_candidates(candidates, settings or [])

@@ -46,11 +46,11 @@ def crossval(
     from rich.markdown import Markdown  # noqa: PLC0415
 
     from training.config import load_preset, with_overrides  # noqa: PLC0415
-    from training.crossval import CrossValidation, plan_folds  # noqa: PLC0415
-    from training.crossval_report import markdown, write_report  # noqa: PLC0415
-    from training.datasets.base import Dataset  # noqa: PLC0415
-    from training.runset import use_threads  # noqa: PLC0415
-    from training.train import RunOptions  # noqa: PLC0415
+    from training.datasets.reading import Dataset  # noqa: PLC0415
+    from training.fitting.train import RunOptions  # noqa: PLC0415
+    from training.studies.crossval import CrossValidation, plan_folds  # noqa: PLC0415
+    from training.studies.crossval_report import markdown, write_report  # noqa: PLC0415
+    from training.studies.runset import use_threads  # noqa: PLC0415
 
     use_threads(threads)
     chosen = with_overrides(load_preset(preset), settings or [])

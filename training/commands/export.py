@@ -30,10 +30,10 @@ def export(
     """
     from dataclasses import replace  # noqa: PLC0415
 
-    from training.checkpoints import load_trained, selected_checkpoint  # noqa: PLC0415
     from training.commands.quantise import add_all, parse_precisions  # noqa: PLC0415
-    from training.crossval_scores import read_crossval  # noqa: PLC0415
-    from training.export import export as write_package  # noqa: PLC0415
+    from training.export.crossval_scores import read_crossval  # noqa: PLC0415
+    from training.export.package import export as write_package  # noqa: PLC0415
+    from training.fitting.checkpoints import load_trained, selected_checkpoint  # noqa: PLC0415
     from training.quantise.verdict import Rules  # noqa: PLC0415
 
     wanted = parse_precisions(precision)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.manifest import PrecisionName
+from service.manifest.entries import PrecisionName
 from training.commands.options import DATASETS, Data
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def quantise(
 
     Example: python -m training quantise models/polyps/2 --precision int8
     """
-    from service.manifest import Package  # noqa: PLC0415
+    from service.manifest.package import Package  # noqa: PLC0415
     from training.config import load_preset  # noqa: PLC0415
     from training.quantise.verdict import Rules  # noqa: PLC0415
 

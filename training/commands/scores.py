@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:  # help must not wait for imports
-    from service.manifest import Score
+    from service.manifest.record import Score
     from training.evaluate.drops import Drop
     from training.evaluate.summary import Summary
     from training.metrics.bootstrap import Interval

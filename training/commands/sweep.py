@@ -44,9 +44,9 @@ def sweep(
     from rich.console import Console  # noqa: PLC0415 - help must not wait for imports
 
     from training.config import load_preset, with_overrides  # noqa: PLC0415
-    from training.sweep import Sweep, parse_axis, plan_trials  # noqa: PLC0415
-    from training.sweep_report import print_table, write_report  # noqa: PLC0415
-    from training.train import RunOptions  # noqa: PLC0415
+    from training.fitting.train import RunOptions  # noqa: PLC0415
+    from training.studies.sweep import Sweep, parse_axis, plan_trials  # noqa: PLC0415
+    from training.studies.sweep_report import print_table, write_report  # noqa: PLC0415
 
     chosen = with_overrides(load_preset(preset), settings or [])
     axes = [parse_axis(text) for text in vary]

@@ -40,8 +40,8 @@ def train(
     Example: python -m training train kvasir_seg --set epochs=30 --set net.encoder=efficientnet-b4 --test
     """
     from training.config import load_preset, with_overrides  # noqa: PLC0415
-    from training.train import RunOptions  # noqa: PLC0415
-    from training.train import train as run_training  # noqa: PLC0415
+    from training.fitting.train import RunOptions  # noqa: PLC0415
+    from training.fitting.train import train as run_training  # noqa: PLC0415
 
     chosen = with_overrides(load_preset(preset), settings or [])
     options = RunOptions(

@@ -70,7 +70,7 @@ class ScheduleSpec(Part):
 
 class SamplingSpec(Part):
     rare_classes: float = Field(default=0.0, ge=0, le=1)
-    """How much more often frames with rare classes are drawn; formula in `training.sampling`.
+    """How much more often frames with rare classes are drawn; formula in `training.fitting.sampling`.
 
     0: each frame once an epoch. 0.5: by the square root of the rarity. 1: by the rarity itself.
     """

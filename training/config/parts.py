@@ -21,7 +21,7 @@ class ClassSpec(Part):
 
 
 class InputShape(Part):
-    """Which sizes a net takes depends on its architecture and encoder: `training.nets` checks it when it is built."""
+    """Which sizes a net takes depends on its architecture and encoder; `training.nets.input_size` checks them."""
 
     height: int = Field(ge=16, le=4096)
     width: int = Field(ge=16, le=4096)

@@ -1,1 +1,1 @@
-"""Readers of published layouts, each into the canonical data set of `training.datasets.base`."""
+"""From published layouts, own annotations and generators to the canonical data set of `training.datasets.index`."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from training.datasets.base import SourceDataset
+from training.datasets.source import SourceDataset
 from training.errors import DatasetError
 
 Reader = Callable[..., SourceDataset]

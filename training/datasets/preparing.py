@@ -10,15 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from training.datasets.base import INDEX_FILE, Dataset, SourceDataset, SourceFrame, write_dataset
 from training.datasets.exchange import coco, cvat, folders, label_studio
 from training.datasets.exchange.grouping import FRAME_UNIT
 from training.datasets.exchange.own import Own
+from training.datasets.index import INDEX_FILE
 from training.datasets.options import parse_options
+from training.datasets.readers import open_source
+from training.datasets.reading import Dataset
 from training.datasets.report import Report, make_report
 from training.datasets.report_picture import write_report
-from training.datasets.sources import open_source
+from training.datasets.source import SourceDataset, SourceFrame
 from training.datasets.splits import split_groups
+from training.datasets.writing import write_dataset
 from training.errors import DatasetError
 
 FORMATS: dict[str, Callable[..., SourceDataset]] = {

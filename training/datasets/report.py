@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from training.datasets.base import Dataset, Sample, Skipped
 from training.datasets.duplicates import Fingerprint, Pair, find_pairs, fingerprint
+from training.datasets.index import Sample, Skipped
+from training.datasets.reading import Dataset
 
 BINS = tuple(i / 100 for i in range(101))
 """Edges of the coverage histograms: steps of 1 % of the frame."""

@@ -12,7 +12,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from service.imaging.overlay import draw
-from training.datasets.base import ClassInfo, Dataset, Sample
+from training.datasets.index import ClassInfo, Sample
+from training.datasets.reading import Dataset
 from training.datasets.report import ClassReport, PartReport, Report
 from training.figures.style import colour, save_figure, style
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from training.datasets.base import SourceDataset, SourceFrame
-from training.datasets.endovis2015 import CLASSES
+from training.datasets.published.endovis2015 import CLASSES
+from training.datasets.source import SourceDataset, SourceFrame
 from training.datasets.synthetic import render_frame
 
 FIRST_SEED = {"train": 100_000, "test": 200_000}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.video.analysis import Floats
-from training.references import histogram
+from training.export.references import histogram
 
 EMPTY_BIN_FRAMES = 0.5
 """A bin without a frame counts as half a one, so that its logarithm exists and few frames don't make it huge."""

@@ -1,5 +1,1 @@
-"""Scores of models. Here: what export and training need; `training.evaluate.run` makes the full report."""
-
-from training.evaluate.scoring import ScoredFrame, evaluate, open_package, predict, predict_use
-
-__all__ = ["ScoredFrame", "evaluate", "open_package", "predict", "predict_use"]
+"""Scores of models: `run` makes the full report, `scoring` what a manifest holds."""

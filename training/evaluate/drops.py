@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from service.imaging.geometry import U8
-from training.datasets.base import Sample
+from training.datasets.index import Sample
+from training.evaluate.robustness import CORRUPTIONS, SEVERITIES, corrupt
 from training.metrics.bootstrap import Interval, Resampling, interval
 from training.metrics.confusion import I64, confusion_matrix, outcomes
 from training.models import OpenModel
-from training.robustness import CORRUPTIONS, SEVERITIES, corrupt
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from rich.progress import Progress
 
 from service.imaging.geometry import U8, decide
 from training.config import DataUse, Preset
-from training.datasets.base import Dataset, Sample
+from training.datasets.index import Sample
+from training.datasets.reading import Dataset
+from training.datasets.selection import merge_table, select
 from training.evaluate.drops import Drops
 from training.evaluate.rows import FrameRow, frame_rows
-from training.frames import merge_table, select
 from training.metrics.confusion import I64, confusion_matrix
 from training.metrics.thresholds import ThresholdSums
 from training.models import OpenModel

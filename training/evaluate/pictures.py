@@ -8,12 +8,12 @@ import numpy as np
 
 from training.evaluate.drops import Drop
 from training.evaluate.passes import TestSet
+from training.evaluate.robustness import CORRUPTIONS, SEVERITIES
 from training.evaluate.rows import FrameRow
 from training.figures import Curve, Mark, Panel, write_bars, write_confusion, write_curves, write_panels
 from training.metrics.confusion import I64
 from training.metrics.thresholds import ThresholdCurve
 from training.models import OpenModel
-from training.robustness import CORRUPTIONS, SEVERITIES
 
 PER_RANK = 2
 """Frames shown as best, as median and as worst."""

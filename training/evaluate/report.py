@@ -8,10 +8,10 @@ from typing import Any
 
 from training.evaluate.drops import Drop
 from training.evaluate.results import Evaluation, SetResult
+from training.evaluate.robustness import CORRUPTIONS, SEVERITIES
 from training.evaluate.summary import Summary
 from training.metrics.bootstrap import Interval
 from training.metrics.thresholds import PERCENTS, ThresholdCurve
-from training.robustness import CORRUPTIONS, SEVERITIES
 
 FORMAT = 1
 FEW_GROUPS = 10

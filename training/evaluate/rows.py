@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from service.imaging.geometry import U8
-from service.manifest import ClassEntry
+from service.manifest.entries import ClassEntry
 from training.metrics.confusion import I64, outcomes
 from training.metrics.surface import surface_scores, tolerance_px
 

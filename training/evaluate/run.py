@@ -6,9 +6,10 @@ from statistics import median
 from rich.console import Console
 from rich.progress import Progress
 
-from service.manifest import Package, Score
+from service.manifest.package import Package
+from service.manifest.record import Score
 from training.config import Preset
-from training.datasets.base import Dataset
+from training.datasets.reading import Dataset
 from training.errors import PresetError
 from training.evaluate.drops import Drops
 from training.evaluate.passes import Measured, TestSet, measure
@@ -79,7 +80,7 @@ def _row(score: Score) -> tuple[str, str, str, int]:
 
 
 def manifest_scores(test_set: TestSet, rows: list[FrameRow]) -> list[Score]:
-    """The same rows as `training.evaluate.evaluate` gives, from counts that are there already."""
+    """The same rows as `training.evaluate.scoring.evaluate` gives, from counts that are there already."""
     groups = {row.group for row in rows}
     single = len(groups) == len({row.frame for row in rows})
     counters: dict[tuple[str, str], Counter] = {}

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.backends import Backend
-from service.backends.cores import available_cores
-from service.backends.onnxruntime import OnnxRuntimeBackend, choose_provider
-from service.imaging.geometry import U8, InputSpec, decide, prepare, restore
-from service.manifest import Manifest, Package, PrecisionName, Score
+from service.imaging.geometry import U8, decide
+from service.manifest.record import Score
+from service.manifest.schema import Manifest
 from training.config import DataUse, Preset
-from training.datasets.base import Dataset
-from training.frames import merge_table, select
+from training.datasets.reading import Dataset
+from training.datasets.selection import merge_table, select
 from training.metrics import Counter
+from training.models import predict
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,6 @@ class ScoredFrame:
     probabilities: U8
     predicted: U8
     truth: U8
-
-
-def open_package(folder: Path, precision: PrecisionName = "fp32", provider: str = "auto") -> tuple[Package, Backend]:
-    """Reads, verifies and loads a package. Raises PackageError, ProviderUnavailable."""
-    package = Package.read(folder)
-    package.verify()
-    backend = OnnxRuntimeBackend(
-        package, provider=choose_provider(provider), precision=precision, threads=available_cores()
-    )
-    return package, backend
-
-
-def predict(backend: Backend, image: U8, spec: InputSpec) -> U8:
-    """RGB uint8 [H, W, 3] -> probabilities uint8 [C, H, W], as the service computes them."""
-    probabilities = backend.run(prepare(image, spec)[np.newaxis])
-    return restore(probabilities[0], spec, image.shape[0], image.shape[1])
 
 
 def predict_use(

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from training.checkpoints import selected_checkpoint
+from training.fitting.checkpoints import selected_checkpoint
 from training.models import OpenModel
 from training.predict.source import Source
 

@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from service.imaging.geometry import U8
 from service.imaging.masks import encode_png
-from service.manifest import ClassEntry
+from service.manifest.entries import ClassEntry
 from training.errors import InputError
 
 Row = dict[str, Any]

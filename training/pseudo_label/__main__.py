@@ -23,8 +23,8 @@ def calibrate(
     Example: python -m training.pseudo_label models/polyps/2 kvasir-seg --split val
     """
     from training.config import DataUse  # noqa: PLC0415 - help must not wait for imports
-    from training.datasets.base import Dataset  # noqa: PLC0415
-    from training.frames import select  # noqa: PLC0415
+    from training.datasets.reading import Dataset  # noqa: PLC0415
+    from training.datasets.selection import select  # noqa: PLC0415
     from training.models import open_model  # noqa: PLC0415
     from training.pseudo_label.calibration import check, summarise  # noqa: PLC0415
     from training.pseudo_label.criteria import Limits  # noqa: PLC0415

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.imaging.geometry import U8, decide
-from training.datasets.base import Dataset, Sample
-from training.frames import merge_table
+from training.datasets.index import Sample
+from training.datasets.reading import Dataset
+from training.datasets.selection import merge_table
 from training.models import OpenModel
 from training.pseudo_label.criteria import Limits, judge, without_specks
 from training.pseudo_label.views import look

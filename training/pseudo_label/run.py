@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from training.datasets.base import ClassInfo, SourceDataset, SourceFrame, write_dataset
 from training.datasets.exchange.coco import write_coco
 from training.datasets.exchange.cvat import write_cvat
+from training.datasets.index import ClassInfo
+from training.datasets.source import SourceDataset, SourceFrame
+from training.datasets.writing import write_dataset
 from training.errors import InputError
 from training.models import OpenModel
 from training.predict.identity import identify

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from service.imaging.geometry import U8
 from service.imaging.overlay import draw
-from training.datasets.base import read_rgb
+from training.datasets.picture_files import read_rgb
 from training.pseudo_label.choice import Verdict
 
 COLUMNS, ROWS = 5, 4

@@ -7,7 +7,7 @@ import onnx
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
-from training.graph import drop_traces
+from training.export.onnx_file import drop_traces
 from training.quantise.layers import outside
 
 MADE = "half precision; normalisation and activation in float32"

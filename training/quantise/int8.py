@@ -15,8 +15,8 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from service.imaging.geometry import U8
-from service.manifest import INPUT_NAME
-from training.graph import drop_traces
+from service.manifest.schema import INPUT_NAME
+from training.export.onnx_file import drop_traces
 from training.quantise.layers import layers, outside
 
 

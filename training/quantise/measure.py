@@ -8,13 +8,16 @@ import numpy as np
 
 from service.backends import Backend
 from service.imaging.geometry import U8, decide
-from service.manifest import Agreement, Package, Parity, PrecisionName, Score, agreement
+from service.manifest.agreement import Agreement, agreement
+from service.manifest.entries import Parity, PrecisionName
+from service.manifest.package import Package
+from service.manifest.record import Score
 from training.config import Preset
-from training.datasets.base import Dataset
+from training.datasets.reading import Dataset
+from training.datasets.selection import select
 from training.errors import ExportError
-from training.evaluate import evaluate
-from training.frames import select
-from training.quantise.backends import Opener, machine_facts
+from training.evaluate.scoring import evaluate
+from training.export.backends import Opener, machine_facts
 
 BATCH_SIZES = (1, 3)
 WARM_UP_RUNS = 2

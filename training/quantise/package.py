@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from service.imaging.geometry import U8, prepare
-from service.manifest import FileEntry, Manifest, Package, PrecisionName, sha256_of
-from training.card import write_card
+from service.manifest.entries import FileEntry, PrecisionName
+from service.manifest.package import Package, sha256_of
+from service.manifest.schema import Manifest
 from training.config import Preset
-from training.quantise.backends import Opener, measurable_backends
+from training.export.backends import Opener, measurable_backends
+from training.export.card import write_card
+from training.export.references import training_images
 from training.quantise.fp16 import MADE, write_fp16
 from training.quantise.int8 import Int8Builder
 from training.quantise.measure import held_out_frames, mask_distance, measure
 from training.quantise.search import Choice, choose_float_layers
 from training.quantise.verdict import Rules, Verdict, judge
-from training.references import training_images
 
 CALIBRATION_FRAMES = 32
 SEARCH_FRAMES = 12

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from service.manifest import DICE_LOSS_LIMIT, Parity, PrecisionName
+from service.manifest.entries import DICE_LOSS_LIMIT, Parity, PrecisionName
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,10 @@ import pytest
 
 from service.errors import PackageError
 from service.imaging.geometry import InputSpec
-from service.manifest import GOLDEN_CHANGED_SHARE_LIMIT, Manifest, Package, Parity, agreement
+from service.manifest.agreement import agreement
+from service.manifest.entries import Parity
+from service.manifest.package import Package
+from service.manifest.schema import GOLDEN_CHANGED_SHARE_LIMIT, Manifest
 from tests.support.red import write_red_package
 
 Change = Callable[[dict[str, Any]], None]

@@ -14,7 +14,7 @@ from service.app import create_app
 from service.backends.choice import Choice
 from service.batcher import Priority
 from service.imaging.geometry import U8
-from service.manifest import Manifest
+from service.manifest.schema import Manifest
 from service.metrics import Metrics
 from service.pipeline import FrameOptions, Pipeline, StageTimes, close_frame, open_frame
 from service.registry import Registry

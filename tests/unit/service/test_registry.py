@@ -13,7 +13,7 @@ from service.batcher import Priority
 from service.errors import Conflict, InferenceFailed, PackageError, StartError, UnknownModel
 from service.imaging.geometry import U8
 from service.loading import OpenBackend, load_model, names_on_disk, open_best
-from service.manifest import Package
+from service.manifest.package import Package
 from service.metrics import Metrics
 from service.registry import OLDER_VERSIONS_KEPT, Registry
 from service.settings import Settings

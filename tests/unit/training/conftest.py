@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from service.manifest import Package
-from training.checkpoints import Trained
+from service.manifest.package import Package
 from training.config import Preset
-from training.datasets.base import ClassInfo, SourceDataset, SourceFrame, write_dataset
-from training.export import export
-from training.nets import build_net
+from training.datasets.index import ClassInfo
+from training.datasets.source import SourceDataset, SourceFrame
+from training.datasets.writing import write_dataset
+from training.export.package import export
+from training.fitting.checkpoints import Trained
+from training.nets.segmentation import build_net
 
 CLASSES = [
     ClassInfo(id=0, name="background", colour=(0, 0, 0)),

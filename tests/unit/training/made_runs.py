@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from tests.unit.training.conftest import untrained
-from training.checkpoints import KEY, describe
 from training.config import Preset
+from training.fitting.checkpoints import KEY, describe
 
 SMALL = "tu-mobilenetv3_small_050"
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from service.imaging.geometry import U8
 from service.imaging.masks import encode_png
-from service.manifest import ClassEntry
+from service.manifest.entries import ClassEntry
 from tests.support.red import red_frame
 from training.__main__ import app
 from training.analyse.masks import MaskFolder, NamedMask

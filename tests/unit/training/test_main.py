@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from service.manifest import Package
+from service.manifest.package import Package
 from tests.unit.training.conftest import squares_preset
 from training.__main__ import app, main
 from training.errors import DatasetError

@@ -15,9 +15,9 @@ from service.imaging.geometry import U8, decide
 from tests.support.red import FakeBackend, red_frame, write_red_package
 from tests.support.videos import write_video
 from training.__main__ import app
-from training.datasets.base import Dataset
 from training.datasets.exchange import coco, cvat
 from training.datasets.exchange.own import Own
+from training.datasets.reading import Dataset
 from training.errors import InputError
 from training.models import OpenModel, open_model
 from training.predict.source import open_source

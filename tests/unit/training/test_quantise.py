@@ -16,15 +16,19 @@ from typer.testing import CliRunner
 
 from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.imaging.geometry import U8
-from service.manifest import FileEntry, Package, Parity, PrecisionName, Score, agreement, sha256_of
+from service.manifest.agreement import agreement
+from service.manifest.entries import FileEntry, Parity, PrecisionName
+from service.manifest.package import Package, sha256_of
+from service.manifest.record import Score
 from tests.unit.training.conftest import squares_preset, write_squares
 from training.__main__ import app
-from training.checkpoints import Trained
 from training.config import Preset
 from training.errors import ExportError
-from training.export import export, own_frames
-from training.nets import SegmentationNet
-from training.quantise.backends import machine_facts, measurable_backends
+from training.export.backends import machine_facts, measurable_backends
+from training.export.golden import own_frames
+from training.export.package import export
+from training.fitting.checkpoints import Trained
+from training.nets.segmentation import SegmentationNet
 from training.quantise.fp16 import write_fp16
 from training.quantise.int8 import Int8Builder
 from training.quantise.layers import blocks, layers, outside

@@ -15,12 +15,14 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from training.datasets.base import ClassInfo, Dataset, Sample, SourceDataset
 from training.datasets.exchange.labels import Colour, is_background, number_classes
 from training.datasets.exchange.order import pick_samples
 from training.datasets.exchange.own import Entry, Own, to_source
 from training.datasets.exchange.pictures import Pictures
 from training.datasets.exchange.shapes import U8, Boxes, box_corners, components, decode_coco_rle, fill_polygons, paint
+from training.datasets.index import ClassInfo, Sample
+from training.datasets.reading import Dataset
+from training.datasets.source import SourceDataset
 from training.errors import DatasetError
 
 Model = TypeVar("Model", bound=BaseModel)

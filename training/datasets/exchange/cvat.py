@@ -12,7 +12,6 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from training.datasets.base import Dataset, SourceDataset
 from training.datasets.exchange import cvat_masks
 from training.datasets.exchange.labels import Colour, find_label, label_ids, number_classes
 from training.datasets.exchange.order import pick_samples
@@ -28,6 +27,8 @@ from training.datasets.exchange.shapes import (
     fill_polygons,
     paint,
 )
+from training.datasets.reading import Dataset
+from training.datasets.source import SourceDataset
 from training.errors import DatasetError
 
 XML_NAME = "annotations.xml"

@@ -6,11 +6,11 @@ labelmap.txt (`name:r,g,b:parts:actions`), SegmentationClass/<name>.png, JPEGIma
 from functools import partial
 from pathlib import Path
 
-from training.datasets.base import SourceDataset
 from training.datasets.exchange.labels import Colour, number_classes
 from training.datasets.exchange.maskfiles import read_colours
 from training.datasets.exchange.own import Entry, Own, to_source
 from training.datasets.exchange.pictures import SUFFIXES, Pictures, list_pictures
+from training.datasets.source import SourceDataset
 from training.errors import DatasetError
 
 LABELMAP = "labelmap.txt"

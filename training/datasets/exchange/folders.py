@@ -9,12 +9,13 @@ from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
-from training.datasets.base import ClassInfo, SourceDataset
 from training.datasets.exchange.cvat_masks import read_labelmap
 from training.datasets.exchange.labels import number_classes
 from training.datasets.exchange.maskfiles import U8, read_binary, read_colours, read_index
 from training.datasets.exchange.own import Entry, Own, to_source
 from training.datasets.exchange.pictures import list_pictures
+from training.datasets.index import ClassInfo
+from training.datasets.source import SourceDataset
 from training.errors import DatasetError
 
 _LISTED = 10

@@ -14,12 +14,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from training.datasets.base import SourceDataset, read_rgb
 from training.datasets.exchange.brush import decode_brush
 from training.datasets.exchange.labels import find_label, label_ids, number_classes
 from training.datasets.exchange.own import Entry, Own, to_source
 from training.datasets.exchange.pictures import SUFFIXES, Pictures
 from training.datasets.exchange.shapes import U8, Boxes, corner_box, ellipse_points, fill_polygons, paint
+from training.datasets.picture_files import read_rgb
+from training.datasets.source import SourceDataset
 from training.errors import DatasetError
 
 _REGIONS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels")

@@ -3,7 +3,7 @@
 import colorsys
 from collections.abc import Mapping, Sequence
 
-from training.datasets.base import ClassInfo
+from training.datasets.index import ClassInfo
 from training.errors import DatasetError
 
 Colour = tuple[int, int, int]

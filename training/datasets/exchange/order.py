@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from training.datasets.base import Dataset, Sample
+from training.datasets.index import Sample
+from training.datasets.reading import Dataset
 from training.errors import DatasetError
 
 

@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.base import ClassInfo, SourceDataset, SourceFrame
 from training.datasets.exchange.grouping import group_names
+from training.datasets.index import ClassInfo
+from training.datasets.source import SourceDataset, SourceFrame
 from training.errors import DatasetError
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.manifest import FileEntry, Package
+from service.manifest.entries import FileEntry
+from service.manifest.package import Package
 from tests.support.red import write_red_package
 
 

@@ -11,7 +11,7 @@ from service.backends.choice import Choice, choose
 from service.backends.openvino import is_installed, native_precisions
 from service.errors import PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
-from service.manifest import Package
+from service.manifest.package import Package
 from service.settings import Settings
 from tests.support.candidates import ScriptedBench
 

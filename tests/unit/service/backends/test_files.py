@@ -11,7 +11,8 @@ from service.backends import Backend
 from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.backends.openvino import OpenVinoBackend
 from service.errors import InferenceFailed, PackageError
-from service.manifest import FileEntry, Package
+from service.manifest.entries import FileEntry
+from service.manifest.package import Package
 from tests.support.red import red_frame, red_probabilities, write_red_package
 
 

@@ -9,7 +9,8 @@ from service.backends.candidates import Candidate
 from service.backends.golden import check_golden, worst_dice
 from service.errors import PackageError
 from service.imaging.geometry import U8
-from service.manifest import Package, Parity
+from service.manifest.entries import Parity
+from service.manifest.package import Package
 from tests.support.candidates import Scripted, ScriptedBench
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.backends.onnxruntime import OnnxRuntimeBackend, choose_provider, cuda_device_count
 from service.errors import ProviderUnavailable
-from service.manifest import Package
+from service.manifest.package import Package
 from tests.support.red import write_red_package
 
 WITHOUT_GPU = pytest.mark.skipif(cuda_device_count() > 0, reason="a GPU is here")

@@ -12,7 +12,7 @@ from service.backends.choice import Choice
 from service.backends.openvino import is_installed
 from service.backends.remembered import remembered_choice
 from service.errors import PackageError
-from service.manifest import Package
+from service.manifest.package import Package
 from service.settings import Settings
 from tests.support.candidates import ScriptedBench
 

@@ -11,7 +11,7 @@ from service.backends.choice import Choice
 from service.errors import UndecodableVideo
 from service.imaging.geometry import U8
 from service.loading import LoadedModel
-from service.manifest import Agreement
+from service.manifest.agreement import Agreement
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
 from service.video.summary import Summary

@@ -1,0 +1,1 @@
+"""Readers of published layouts; each file cites the layout that it reads."""

@@ -1,0 +1,1 @@
+"""Nets: how one is built, started from pretrained weights, fed, and run."""
