@@ -8,7 +8,8 @@ import numpy as np
 
 from service.backends import Backend
 from service.backends.cores import available_cores
-from service.backends.onnxruntime import OnnxRuntimeBackend, choose_provider
+from service.backends.onnxruntime import OnnxRuntimeBackend
+from service.backends.providers import choose_provider
 from service.imaging.geometry import U8, InputSpec, decide, prepare, restore
 from service.manifest.entries import ClassEntry, PrecisionName
 from service.manifest.package import Package

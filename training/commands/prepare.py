@@ -1,33 +1,12 @@
 """`prepare`: published data, or a user's own annotations, into the canonical layout."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from training.commands.options import DATASETS, Data
-
-
-class SourceName(StrEnum):
-    KVASIR_SEG = "kvasir-seg"
-    KVASIR_INSTRUMENT = "kvasir-instrument"
-    SAR_RARP50 = "sar-rarp50"
-    UCL_SYNTHETIC = "ucl-synthetic"
-    CHOLECSEG8K = "cholecseg8k"
-    ENDOVIS2015_RIGID = "endovis2015-rigid"
-    ENDOVIS2015_ROBOTIC = "endovis2015-robotic"
-    GAE_ROBOTIC_GREY = "gae-robotic-grey"
-    SYNTHETIC = "synthetic"
-    FOLDERS = "folders"
-    COCO = "coco"
-    CVAT = "cvat"
-    LABEL_STUDIO = "label-studio"
-
-
-class Unit(StrEnum):
-    GROUP = "group"
-    FRAME = "frame"
+from training.datasets.names import SourceName, Unit
 
 
 def prepare(
@@ -52,7 +31,7 @@ def prepare(
     seed: Annotated[int, typer.Option(help="Of --split.")] = 0,
     by: Annotated[
         Unit, typer.Option(help="What --split keeps together: groups (videos, patients), or single frames.")
-    ] = (Unit.GROUP),
+    ] = Unit.GROUP,
     group_from: Annotated[
         str | None,
         typer.Option(help=r"Group of own frames: folder, folder:N, or a pattern such as '(?P<group>video\d+)_'."),

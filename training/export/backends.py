@@ -9,8 +9,9 @@ import onnxruntime
 
 from service.backends import Backend
 from service.backends.cores import available_cores
-from service.backends.onnxruntime import OnnxRuntimeBackend, choose_provider
+from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.backends.openvino import OpenVinoBackend, is_installed
+from service.backends.providers import choose_provider
 from service.manifest.entries import PrecisionName
 from service.manifest.package import Package
 

@@ -41,7 +41,7 @@ def describe(preset: Preset, started_from: str | None = None) -> dict[str, Any]:
 
 def code_version() -> str:
     """Commit of this checkout, `-dirty` when what training runs differs from it; else the installed version."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     try:
         commit = _git(root, "rev-parse", "--short=12", "HEAD")
         changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "training", "service/imaging")

@@ -32,6 +32,7 @@ class TorchBackend:
     name = "pytorch"
     precision = "fp32"
     max_batch = 8
+    lanes = 1
 
     def __init__(self, net: SegmentationNet, device: Literal["cpu", "cuda"] = "cpu") -> None:
         self.provider: str = device

@@ -35,6 +35,7 @@ class SideBySide:
         self.name, self.provider, self.precision = candidate.name, candidate.provider, candidate.precision
         self.threads = candidate.threads
         self.max_batch = 1
+        self.lanes = 1
         self._pair = (candidate, fp32)
         self._threshold = threshold
         self._tick = tick
