@@ -77,10 +77,11 @@ def open_frame(
 ) -> OpenedFrame:
     """Encoded image -> model input; raises what `codecs.decode` raises."""
     with times.measure("decode"):
-        rgb = codecs.decode(body, content_type=content_type, max_megapixels=options.max_megapixels)
+        wanted_for = None if options.keep_pixels else spec
+        picture = codecs.decode_for(wanted_for, body, content_type=content_type, max_megapixels=options.max_megapixels)
     with times.measure("prepare"):
-        prepared = prepare(rgb, spec)
-    return OpenedFrame(rgb.shape[0], rgb.shape[1], prepared, rgb if options.keep_pixels else None)
+        prepared = prepare(picture.rgb, spec)
+    return OpenedFrame(picture.height, picture.width, prepared, picture.rgb if options.keep_pixels else None)
 
 
 def close_frame(

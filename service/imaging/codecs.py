@@ -14,6 +14,7 @@ through Pillow. What "as a person sees it" means here:
 
 import io
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -23,18 +24,27 @@ import simplejpeg
 from PIL import BmpImagePlugin, Image, TiffImagePlugin
 
 from service.errors import CallerError, EmptyBody, TooManyPixels, UndecodableFrame, UnsupportedMediaType
-from service.imaging.geometry import U8
+from service.imaging import jpeg
+from service.imaging.geometry import U8, InputSpec, content_box
 from service.imaging.headers import Header, find_format, read_header
 from service.imaging.sniff import describe
 
 ALLOWED_TYPES = ("image/jpeg", "image/png", "image/webp", "image/bmp", "image/tiff")
 _ACCEPTED_TYPES = {*ALLOWED_TYPES, "image/jpg", "image/x-ms-bmp", "application/octet-stream", ""}
 _WHITE_IS_ZERO, _PHOTOMETRIC = 0, 262
-_HARMLESS = "extraneous bytes before marker 0xd9"
-"""Many frame grabbers pad their JPEGs before the end marker; every pixel is there."""
+_SIDEWAYS = {5, 6, 7, 8}
 
 # Pillow warns of damaged TIFF tags; what matters becomes our error, and a stranger's file must not fill the log.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """RGB uint8 [h, w, 3], upright, and the `height` and `width` in pixels of the frame it shows, reduced or not."""
+
+    rgb: U8
+    height: int
+    width: int
 
 
 def decode(body: bytes, *, content_type: str | None, max_megapixels: float) -> U8:
@@ -43,21 +53,40 @@ def decode(body: bytes, *, content_type: str | None, max_megapixels: float) -> U
     The bytes decide which format it is; the declared type only has to be one that is allowed. Raises EmptyBody,
     UnsupportedMediaType, TooManyPixels (from the header, before a pixel is decoded) or UndecodableFrame.
     """
+    return decode_for(None, body, content_type=content_type, max_megapixels=max_megapixels).rgb
+
+
+def decode_for(spec: InputSpec | None, body: bytes, *, content_type: str | None, max_megapixels: float) -> Picture:
+    """The same for the eyes of a model alone: a JPEG far larger than its input comes at a half, a quarter or an eighth
+    of its size. None is for a person, who gets every pixel."""
     kind = _identify(body, content_type)
     header = read_header(kind, body)
     _check_size(header, max_megapixels)
+    scale = _choose_scale(spec, header) if kind == "jpeg" and spec is not None else 1
     try:
-        rgb = _decode_pixels(kind, body, header)
+        stored = _decode_pixels(kind, body, header, scale)
     except (CallerError, MemoryError):
         raise
     except Exception as error:  # decoders raise whatever their parsers stumble over
         raise UndecodableFrame(f"the {kind.upper()} is cut off or damaged") from error
-    return _turn_upright(rgb, header.orientation)
+    rgb = _turn_upright(stored, header.orientation)
+    return Picture(rgb, *(_upright_size(header) if scale > 1 else rgb.shape[:2]))
 
 
 def encode_jpeg(rgb: U8, quality: int = 90) -> bytes:
     """RGB uint8 [H, W, 3] -> JPEG, chroma at half resolution."""
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(rgb), quality, "RGB", "420"))
+
+
+def _choose_scale(spec: InputSpec, header: Header) -> int:
+    height, width = _upright_size(header)
+    box = content_box(spec, height, width)
+    return jpeg.choose_scale((height, width), (box.height, box.width))
+
+
+def _upright_size(header: Header) -> tuple[int, int]:
+    size = header.height, header.width
+    return size[::-1] if header.orientation in _SIDEWAYS else size
 
 
 def _identify(body: bytes, content_type: str | None) -> str:
@@ -82,32 +111,15 @@ def _check_size(header: Header, max_megapixels: float) -> None:
         )
 
 
-def _decode_pixels(kind: str, body: bytes, header: Header) -> U8:
+def _decode_pixels(kind: str, body: bytes, header: Header, scale: int) -> U8:
     """RGB uint8 [H, W, 3] as stored; BMP and TIFF come upright already."""
     if kind == "jpeg":
-        return _decode_jpeg(body, header)
+        return jpeg.decode(body, header, scale)
     if kind == "bmp":
         return _decode_bmp(body)
     if kind == "tiff":
         return _decode_tiff(body)
     return _decode_opencv(body, header)
-
-
-def _decode_jpeg(body: bytes, header: Header) -> U8:
-    space = "CMYK" if header.components == 4 else "RGB"
-    try:
-        pixels = simplejpeg.decode_jpeg(body, space, strict=True)
-    except ValueError as error:
-        if _HARMLESS not in str(error):
-            raise UndecodableFrame(f"the JPEG is cut off or damaged: {error}") from error
-        pixels = simplejpeg.decode_jpeg(body, space, strict=False)
-    return pixels if space == "RGB" else _cmyk_to_rgb(pixels)
-
-
-def _cmyk_to_rgb(light: U8) -> U8:
-    """CMYK of a JPEG, uint8 [H, W, 4] with 255 = no ink -> RGB uint8 [H, W, 3]."""
-    red, green, blue, black = cv2.split(light)
-    return np.asarray(cv2.merge([cv2.multiply(ink, black, scale=1 / 255) for ink in (red, green, blue)]), np.uint8)
 
 
 def _decode_opencv(body: bytes, header: Header) -> U8:
@@ -167,7 +179,7 @@ def _on_black(rgba: U8) -> U8:
 
 def _turn_upright(rgb: U8, orientation: int) -> U8:
     """Undo EXIF orientation 1..8 (CIPA DC-008, tag 0x0112)."""
-    if orientation in {5, 6, 7, 8}:
+    if orientation in _SIDEWAYS:
         rgb = np.asarray(cv2.transpose(rgb), np.uint8)
     flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
     return rgb if flip is None else np.asarray(cv2.flip(rgb, flip), np.uint8)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from service.imaging.geometry import U8
+from service.imaging.geometry import U8, select
 
 _OUTLINE_SHARE = 1 / 360
 """Outline's width as a share of the frame's shorter side, at least one pixel."""
@@ -15,7 +15,7 @@ def draw(rgb: U8, labels: U8, palette: list[tuple[int, int, int]], opacity: floa
     drawn = rgb.copy()
     width = max(1, round(min(labels.shape) * _OUTLINE_SHARE))
     for class_id, colour in enumerate(palette[1:], start=1):
-        selected = np.asarray(cv2.inRange(labels, np.array(class_id), np.array(class_id)), np.uint8)
+        selected = select(labels, class_id)
         left, top, box_width, box_height = cv2.boundingRect(selected)
         if box_width == 0:
             continue

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from service.imaging.geometry import U8
+from service.imaging.geometry import U8, select
 
 MIN_INSTANCE_SHARE = 0.0005
 """Connected parts smaller than this share of the frame are specks, not instances."""
@@ -52,22 +52,21 @@ def measure(labels: U8, probabilities: U8, *, instances: bool = True) -> FrameSt
 
     C = 1 stands for one foreground class, whose background probability is what is left to 255.
     """
-    total = labels.size
     class_count = 2 if probabilities.shape[0] == 1 else probabilities.shape[0]
-    histogram = cv2.calcHist([labels], [0], None, [class_count], [0, class_count]).ravel()
-    sums = [_probability_sum(labels, probabilities, class_id) for class_id in range(class_count)]
+    counted = [_count_class(labels, probabilities, class_id) for class_id in range(class_count)]
     classes = tuple(
-        _class_stats(labels, class_id, int(histogram[class_id]), sums[class_id], instances)
-        for class_id in range(1, class_count)
+        _class_stats(labels, class_id, *counted[class_id], instances=instances) for class_id in range(1, class_count)
     )
     return FrameStats(
-        coverage=sum(entry.pixels for entry in classes) / total, confidence=sum(sums) / (255 * total), classes=classes
+        coverage=sum(entry.pixels for entry in classes) / labels.size,
+        confidence=sum(total for _, total in counted) / (255 * labels.size),
+        classes=classes,
     )
 
 
 def find_instances(labels: U8, class_id: int) -> tuple[Instance, ...]:
     """Eight-connected parts of one class, largest first, specks left out."""
-    selected = _select(labels, class_id)
+    selected = select(labels, class_id)
     contours, tree = cv2.findContours(selected, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     if not contours:
         return ()
@@ -116,24 +115,18 @@ def _contains(box: Sequence[int], other: Sequence[int]) -> bool:
     )
 
 
-def _select(labels: U8, class_id: int) -> U8:
-    """255 where the class is, else 0."""
-    return np.asarray(cv2.inRange(labels, np.array(class_id), np.array(class_id)), np.uint8)
-
-
-def _probability_sum(labels: U8, probabilities: U8, class_id: int) -> float:
-    """Sum over the pixels given to a class of that class's probability, 0..255 each."""
-    selected = _select(labels, class_id)
+def _count_class(labels: U8, probabilities: U8, class_id: int) -> tuple[int, int]:
+    """Pixels given to a class, and the sum of its probability over them, 0..255 each."""
+    selected = select(labels, class_id)
     pixels = cv2.countNonZero(selected)
-    if pixels == 0:
-        return 0.0
-    if probabilities.shape[0] > 1:
-        return float(cv2.mean(probabilities[class_id], selected)[0]) * pixels
-    foreground = float(cv2.mean(probabilities[0], selected)[0]) * pixels
-    return foreground if class_id == 1 else 255.0 * pixels - foreground
+    plane = probabilities[class_id if probabilities.shape[0] > 1 else 0]
+    total = int(cv2.sumElems(cv2.bitwise_and(plane, selected))[0])
+    if probabilities.shape[0] == 1 and class_id == 0:
+        return pixels, 255 * pixels - total
+    return pixels, total
 
 
-def _class_stats(labels: U8, class_id: int, pixels: int, probability_sum: float, instances: bool) -> ClassStats:
+def _class_stats(labels: U8, class_id: int, pixels: int, probability_sum: int, *, instances: bool) -> ClassStats:
     return ClassStats(
         id=class_id,
         pixels=pixels,
