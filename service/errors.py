@@ -17,9 +17,12 @@
     │   ├── InvalidParameter          422 invalid_parameter
     │   ├── UndecodableFrame          422 undecodable_frame
     │   └── UndecodableVideo          422 undecodable_video
+    │       ├── DecoderLimit          422 decoder_limit
+    │       └── DecoderCrashed        422 decoder_crashed
     ├── Unavailable                   503: try again after `retry_after_s`
     │   ├── NotReady                  503 not_ready
     │   ├── Overloaded                503 overloaded
+    │   ├── DecoderKilled             503 decoder_killed
     │   └── NoSpace                   507 no_space
     ├── InferenceFailed               500 inference_failed
     └── StartError                    stops the start; never an HTTP answer
@@ -111,6 +114,18 @@ class UndecodableVideo(CallerError):
     code = "undecodable_video"
 
 
+class DecoderLimit(UndecodableVideo):
+    """The video costs more memory or computing time than is allowed; it will the next time too."""
+
+    code = "decoder_limit"
+
+
+class DecoderCrashed(UndecodableVideo):
+    """The decoder itself failed on the file, by a fault or a signal that it caused."""
+
+    code = "decoder_crashed"
+
+
 class Unavailable(EndomaskError):
     status = 503
     code = "unavailable"
@@ -123,6 +138,13 @@ class NotReady(Unavailable):
 
 class Overloaded(Unavailable):
     code = "overloaded"
+
+
+class DecoderKilled(Unavailable):
+    """The decoder was killed from outside, could not start, or waited in vain: not the file's fault, so try again."""
+
+    code = "decoder_killed"
+    retry_after_s = 5
 
 
 class NoSpace(Unavailable):

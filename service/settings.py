@@ -73,5 +73,11 @@ class Settings(BaseSettings):
     """Uploads and jobs stop with 507 when less than this would be left on the data folder's disk."""
     segment_seconds: float = Field(default=10.0, gt=0)
     """Length of a video segment, the unit of progress that survives a killed process."""
+    decoder_memory_megabytes: int = Field(default=2048, ge=64)
+    """Memory that decoding one video may take, in a process of its own; a video that needs more fails."""
+    decoder_frame_seconds: float = Field(default=30.0, gt=0)
+    """Computing time that one place of a video may take to decode; also, four times as long by the clock."""
+    decoder_cpu_seconds: float = Field(default=900.0, gt=0)
+    """Computing time that the decoder may take for one segment of a video, or for its index."""
     overlay_opacity: float = Field(default=0.45, ge=0, le=1)
     """How strongly class colours cover the picture in overlays."""

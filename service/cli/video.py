@@ -8,6 +8,7 @@ from rich.progress import Progress, TimeRemainingColumn
 
 from service.cli.segment import load_newest
 from service.settings import Settings
+from service.video.decoding.limits import DecoderLimits
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
 
@@ -32,6 +33,6 @@ def annotate_video(
             loaded,
             options,
             lambda done, total: progress.update(task, completed=done, total=total),
-            settings.max_frame_megapixels,
+            DecoderLimits.of(settings),
         )
     typer.echo(f"{out}: {', '.join(options.files)}")

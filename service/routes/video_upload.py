@@ -24,9 +24,10 @@ from service.problems import problem_responses
 from service.registry import Registry
 from service.schemas_video import VIDEOS_PATH, VideoJob, describe_job
 from service.settings import Settings
+from service.video.decoding.limits import DecoderLimits
 from service.video.jobs import NewJob, VideoJobs
 from service.video.options import ALL_OUTPUTS, Output, VideoOptions
-from service.video.probe import probe
+from service.video.reader import probe
 from service.video.upload import MultipartFile, UploadFile
 
 router = APIRouter(prefix=VIDEOS_PATH)
@@ -103,7 +104,7 @@ async def upload(
     file = UploadFile(jobs.storage.new_upload(), jobs.storage.require_space)
     try:
         name = await _receive(request, settings, jobs, file)
-        info = await run_in_threadpool(probe, file.path, settings.max_frame_megapixels)
+        info = await run_in_threadpool(probe, file.path, DecoderLimits.of(settings))
         new = NewJob(file.path, file.sha256, info, name, model, version, options, idempotency_key)
         record = await run_in_threadpool(lambda: jobs.find_same(new) or jobs.create(new))
     finally:

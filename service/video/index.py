@@ -1,6 +1,5 @@
-"""One pass over a video's packets: when each frame is shown, where decoding can start, and the segments from that."""
+"""When each frame of a video is shown, where decoding can start, and the segments from that."""
 
-from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -9,20 +8,10 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from av.container import InputContainer
-from av.video.stream import VideoStream
 
-from service.errors import UndecodableVideo
-from service.video.container import VideoPacket, open_video, read_packets
 from service.video.options import VideoOptions
 
 I64 = npt.NDArray[np.int64]
-
-_REORDER_FRAMES = 64
-"""Packets read past `max_frames`: a frame may be stored this far from where it is shown."""
-_ORDINAL_CODECS = {"h264", "hevc"}
-"""In AVI, which has no presentation times, FFmpeg guesses wrong ones for these: the n-th frame that the decoder gives
-is the n-th frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +27,8 @@ class VideoIndex:
     """How long the last frame is shown, in `time_base`."""
     ordinal: bool
     """Frames are told apart by their order, not by their time."""
+    repaired: bool = False
+    """The file's times went back. They were put in order, and frames are counted from the beginning of the file."""
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -56,7 +47,8 @@ class VideoIndex:
     def save(self, path: Path) -> None:
         """Write the index; a reader sees all of it or nothing."""
         temporary = path.with_suffix(".tmp")
-        numbers = [self.time_base.numerator, self.time_base.denominator, self.last_duration, int(self.ordinal)]
+        base = self.time_base
+        numbers = [base.numerator, base.denominator, self.last_duration, int(self.ordinal), int(self.repaired)]
         with temporary.open("wb") as file:
             np.savez_compressed(file, stamps=self.stamps, keyframes=self.keyframes, numbers=np.array(numbers))
         temporary.replace(path)
@@ -64,10 +56,10 @@ class VideoIndex:
     @classmethod
     def load(cls, path: Path) -> Self:
         with np.load(path, allow_pickle=False) as arrays:
-            numerator, denominator, last_duration, ordinal = (int(value) for value in arrays["numbers"])
-            return cls(
-                arrays["stamps"], arrays["keyframes"], Fraction(numerator, denominator), last_duration, bool(ordinal)
-            )
+            numerator, denominator, last_duration, *flags = (int(value) for value in arrays["numbers"])
+            ordinal, repaired = map(bool, flags)
+            time_base = Fraction(numerator, denominator)
+            return cls(arrays["stamps"], arrays["keyframes"], time_base, last_duration, ordinal, repaired)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +73,6 @@ class Segment:
     @property
     def name(self) -> str:
         return f"{self.number:05d}"
-
-
-def index_video(path: Path, max_frames: int | None = None) -> VideoIndex:
-    """Read every packet, decode none; raises UndecodableVideo when there is no frame."""
-    with open_video(path) as (container, stream):
-        ordinal = container.format.name == "avi" and stream.codec_context.name in _ORDINAL_CODECS
-        stamps, keys, durations = _read_packets(container, stream, ordinal, max_frames)
-        time_base = stream.time_base
-    if not len(stamps) or time_base is None:
-        raise UndecodableVideo("the video stream holds no frames")
-    order = np.argsort(stamps, kind="stable")[:max_frames]
-    stamps = stamps[order]
-    duration = int(durations[order[-1]]) or _usual_step(stamps)
-    return VideoIndex(stamps, np.flatnonzero(keys[order]).astype(np.int64), time_base, duration, ordinal)
 
 
 def plan_segments(index: VideoIndex, options: VideoOptions) -> list[Segment]:
@@ -119,30 +97,3 @@ def _next_bound(times: I64, keyframes: I64, start: int, length: int, step: int) 
     if following < len(keyframes) and keyframes[following] <= latest:
         wanted = int(keyframes[following])
     return max(start + step, -(-wanted // step) * step)
-
-
-def _read_packets(
-    container: InputContainer, stream: VideoStream, ordinal: bool, max_frames: int | None
-) -> tuple[I64, npt.NDArray[np.bool_], I64]:
-    stamps, keys, durations = array("q"), array("b"), array("q")
-    for packet in read_packets(container, stream):
-        stamp = stamp_of(packet, ordinal)
-        if stamp is None or not packet.size or packet.is_discard:
-            continue
-        stamps.append(stamp)
-        keys.append(packet.is_keyframe)
-        durations.append(packet.duration or 0)
-        if max_frames is not None and len(stamps) >= max_frames + _REORDER_FRAMES:
-            break
-    return np.array(stamps, np.int64), np.array(keys, np.bool_), np.array(durations, np.int64)
-
-
-def stamp_of(packet: VideoPacket, ordinal: bool) -> int | None:
-    """Presentation time of a packet's frame; in a container without such times, the decoding time."""
-    if ordinal or packet.pts is None:
-        return packet.dts
-    return packet.pts
-
-
-def _usual_step(stamps: I64) -> int:
-    return max(1, int(np.median(np.diff(stamps)))) if len(stamps) > 1 else 1

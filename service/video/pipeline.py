@@ -8,9 +8,10 @@ from pathlib import Path
 
 from service.backends.cores import available_cores
 from service.loading import LoadedModel
-from service.video.index import VideoIndex, index_video, plan_segments
+from service.video.decoding.limits import DecoderLimits
+from service.video.index import VideoIndex, plan_segments
 from service.video.options import VideoOptions
-from service.video.probe import probe
+from service.video.reader import index_video, probe
 from service.video.segment import process_segment
 from service.video.summary import Summary
 from service.video.work import VideoWork
@@ -28,7 +29,7 @@ def process_file(
     model: LoadedModel,
     options: VideoOptions,
     on_progress: OnProgress,
-    max_megapixels: float = 50.0,
+    limits: DecoderLimits = DecoderLimits(),  # noqa: B008  (frozen)
 ) -> Summary:
     """Segment a video file and write its results into `out_dir`; raises UndecodableVideo, TooManyPixels.
 
@@ -36,7 +37,7 @@ def process_file(
     """
     folder = out_dir / f"segments-{_fingerprint(source, model, options)}"
     folder.mkdir(parents=True, exist_ok=True)
-    work = prepare_work(source, folder, model, options, max_megapixels)
+    work = prepare_work(source, folder, model, options, limits)
     for segment in plan_segments(work.index, options):
         process_segment(work, segment, partial(_report, on_progress, segment.first, len(work.index)))
     from service.video.results import finish  # noqa: PLC0415  (plotting and Parquet are slow to import)
@@ -58,13 +59,13 @@ def _fingerprint(source: Path, model: LoadedModel, options: VideoOptions) -> str
 
 
 def prepare_work(
-    source: Path, folder: Path, model: LoadedModel, options: VideoOptions, max_megapixels: float
+    source: Path, folder: Path, model: LoadedModel, options: VideoOptions, limits: DecoderLimits
 ) -> VideoWork:
     """Probe and index a video; the index is kept in `folder` and read from there by who comes later."""
-    info = probe(source, max_megapixels)
+    info = probe(source, limits)
     kept = folder / "index.npz"
     if not kept.exists():
-        index_video(source, options.max_frames).save(kept)
+        index_video(source, limits, options.max_frames).save(kept)
     index = VideoIndex.load(kept)
     threads = max(1, min(_MOST_CODEC_THREADS, available_cores() // 2))
-    return VideoWork(source, folder, info, index, options, model, max_megapixels, threads)
+    return VideoWork(source, folder, info, index, options, model, limits, threads)

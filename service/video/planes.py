@@ -1,4 +1,4 @@
-"""Frames as three YUV planes: out of a decoded frame, into an encoder's frame, and into a model's input."""
+"""Frames as three YUV planes: into an encoder's frame, and into a model's input."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,7 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
 from service.imaging.geometry import U8, InputSpec, apply_filters, content_box
-from service.video.probe import rotation_of
 
-_PLANAR_FORMATS = {"yuv420p", "yuvj420p"}
 _FULL_RANGE = 2
 _BT601_WEIGHTS = (0.299, 0.114)
 _WEIGHTS = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
@@ -52,25 +50,6 @@ class Planes:
     u: U8
     v: U8
     colour: Colour
-
-
-def to_planes(frame: VideoFrame, height: int, width: int) -> Planes:
-    """Decoded frame -> planes of the picture as a person sees it: rotated, 8 bit, [height, width].
-
-    A frame of another size (the stream changed) is scaled to the size that the video began with.
-    """
-    rotation = rotation_of(frame)
-    stored = (width, height) if rotation % 180 == 0 else (height, width)
-    if frame.format.name not in _PLANAR_FORMATS or (frame.width, frame.height) != stored:
-        frame = frame.reformat(width=stored[0], height=stored[1], format="yuv420p")
-    colour = colour_of(frame)
-    y, u, v = (np.array(np.rot90(_pixels(plane), rotation // 90), order="C") for plane in frame.planes)
-    return Planes(y, u, v, colour)
-
-
-def colour_of(frame: VideoFrame) -> Colour:
-    full = frame.format.name == "yuvj420p" or frame.color_range == _FULL_RANGE
-    return Colour(int(frame.colorspace), _FULL_RANGE if full else 1, int(frame.color_primaries), int(frame.color_trc))
 
 
 def to_frame(planes: Planes) -> VideoFrame:

@@ -1,115 +1,129 @@
-"""Decoded frames of one segment, each with its index; a frame that can't be decoded is left out."""
+"""A video as the service reads it: probe, index, and frames as planes, all decoded in a process of its own."""
 
-from collections.abc import Iterator
-from itertools import chain
+import mmap
+import os
+import struct
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
-import av
 import numpy as np
-from av.container import InputContainer
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
+from pydantic import TypeAdapter, ValidationError
 
-from service.video.container import VideoPacket, open_video, read_packets
-from service.video.index import Segment, VideoIndex, stamp_of
-from service.video.probe import check_pixels
+from service.errors import TooManyPixels
+from service.video.decoding import wire
+from service.video.decoding.limits import DecoderLimits
+from service.video.decoding.process import DECODER_COMMAND, DecoderProcess
+from service.video.decoding.slots import SLOTS, picture_bytes, planes_of, slot
+from service.video.index import Segment, VideoIndex
+from service.video.planes import Colour, Planes
+from service.video.probe import VideoInfo
 
-NumberedFrames = Iterator[tuple[int, VideoFrame]]
+_INFO = TypeAdapter(VideoInfo)
 
-_SEEK_BACK_SECONDS = (0, 2, 20, 200)
-"""How much earlier to look when a container's own seek lands behind the keyframe that was asked for."""
+
+def probe(path: Path, limits: DecoderLimits) -> VideoInfo:
+    """Open a video and decode its first frame; raises UndecodableVideo, TooManyPixels, DecoderKilled."""
+    with DecoderProcess(path, limits) as process:
+        process.send(wire.pack_json({"task": "probe"}))
+        kind, body = process.receive()
+    try:
+        info = _INFO.validate_json(body if kind == wire.INFO else b"", strict=True)
+    except ValidationError as error:
+        raise process.misled() from error
+    if not 0 < info.width * info.height <= limits.max_megapixels * 1e6:
+        raise TooManyPixels(
+            f"the video's frames are {info.width}x{info.height}; {limits.max_megapixels:g} MP are the most"
+        )
+    return info
+
+
+def index_video(path: Path, limits: DecoderLimits, max_frames: int | None = None) -> VideoIndex:
+    """Find every frame, decode none; raises UndecodableVideo when there is no frame, DecoderKilled."""
+    with DecoderProcess(path, limits) as process:
+        process.send(wire.pack_json({"task": "index", "max_frames": max_frames}))
+        kind, body = process.receive()
+    try:
+        return wire.unpack_index(body if kind == wire.INDEX else b"")
+    except (ValueError, struct.error, ZeroDivisionError) as error:
+        raise process.misled() from error
 
 
 def read_frames(
-    path: Path, index: VideoIndex, segment: Segment, *, max_megapixels: float, threads: int
-) -> NumberedFrames:
-    """Yield `(frame index, frame)` in the order shown; indexes that are missing could not be decoded.
+    path: Path, index: VideoIndex, segment: Segment, size: tuple[int, int], limits: DecoderLimits, threads: int
+) -> Iterator[tuple[int, Planes]]:
+    """Yield `(frame index, planes)` of a segment; see `FrameReader`."""
+    with FrameReader(path, index, size, limits, threads) as reader:
+        yield from reader.read(segment)
 
-    Every segment is decoded from a keyframe by a fresh decoder, so its frames do not depend on what ran before.
+
+class FrameReader:
+    """Context: frames of a video's segments, one after another, as planes of `size` (height, width).
+
+    The decoder dies with the thread that entered the context. A read that is not finished can't be followed by another.
     """
-    for start in _starts(index, segment.first):
-        with open_video(path) as (container, stream):
-            check_pixels(stream, max_megapixels)
-            stream.codec_context.thread_count = threads
-            stream.codec_context.thread_type = "AUTO" if threads > 1 else "NONE"
-            frames = _frames_from(container, stream, index, start)
-            if frames is None:
-                continue
-            for number, frame in frames:
-                if number >= segment.last:
-                    return
-                if number >= segment.first and not frame.is_corrupt:
-                    yield number, frame
-            return
 
+    def __init__(
+        self,
+        path: Path,
+        index: VideoIndex,
+        size: tuple[int, int],
+        limits: DecoderLimits,
+        threads: int,
+        command: Sequence[str] = DECODER_COMMAND,
+    ) -> None:
+        self._path = path
+        self._index = index
+        self._height, self._width = size
+        self._limits = limits
+        self._threads = threads
+        self._command = command
+        self._taken = 0
+        self._stack = ExitStack()
 
-def _starts(index: VideoIndex, first: int) -> Iterator[int | None]:
-    """Keyframes to start at, the nearest first and then ever further back; last None, the beginning of the file."""
-    position = int(np.searchsorted(index.keyframes, first, side="right")) - 1
-    back = 1
-    while position >= 0 and index.keyframes[position] > 0:
-        yield int(index.keyframes[position])
-        position, back = position - back, back * 2
-    yield None
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            descriptor = os.memfd_create("frames", os.MFD_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            os.ftruncate(descriptor, SLOTS * picture_bytes(self._height, self._width))
+            self._memory = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+            self.process = stack.enter_context(DecoderProcess(self._path, self._limits, descriptor, self._command))
+            self._stack = stack.pop_all()
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
-def _frames_from(
-    container: InputContainer, stream: VideoStream, index: VideoIndex, keyframe: int | None
-) -> NumberedFrames | None:
-    """Frames from a keyframe on; None when the container can't go there or the keyframe's own picture is not whole.
+    def read(self, segment: Segment) -> Generator[tuple[int, Planes]]:
+        """Yield `(frame index, planes)` in the order shown; indexes that are missing could not be decoded.
 
-    Some encoders mark frames as keyframes that lean on earlier ones; the decoder calls their picture corrupt.
-    """
-    if keyframe is None:
-        return _numbered(read_packets(container, stream), index)
-    packets = _packets_from(container, stream, index, keyframe)
-    if packets is None:
-        return None
-    frames = _numbered(packets, index)
-    for number, frame in frames:
-        if number >= keyframe:
-            return None if frame.is_corrupt else chain([(number, frame)], frames)
-    return None
+        Raises UndecodableVideo with its kinds DecoderLimit and DecoderCrashed, and DecoderKilled.
+        """
+        request = {"task": "read", "first": segment.first, "last": segment.last, "threads": self._threads}
+        self.process.send(wire.pack_json({**request, "height": self._height, "width": self._width}))
+        self.process.send(wire.pack_index(self._index))
+        before = segment.first - 1
+        while (header := self._next(before, segment.last)) is not None:
+            before = header.number
+            yield header.number, self._take(header)
 
-
-def _packets_from(
-    container: InputContainer, stream: VideoStream, index: VideoIndex, keyframe: int
-) -> Iterator[VideoPacket] | None:
-    """Packets from a keyframe on, or from one before it where the container seeks badly."""
-    wanted = int(index.stamps[keyframe])
-    for seconds in _SEEK_BACK_SECONDS:
+    def _next(self, before: int, last: int) -> wire.FrameHeader | None:
+        kind, body = self.process.receive()
+        if kind == wire.DONE:
+            return None
         try:
-            container.seek(wanted - round(seconds / float(index.time_base)), stream=stream)
-        except av.error.FFmpegError:
-            continue
-        packets = read_packets(container, stream)
-        for packet in packets:
-            stamp = stamp_of(packet, index.ordinal)
-            if packet.is_keyframe and stamp is not None:
-                if stamp <= wanted:
-                    return chain([packet], packets)
-                break
-    return None
+            header = wire.FrameHeader.unpack(body if kind == wire.FRAME else b"")
+        except struct.error as error:
+            raise self.process.misled() from error
+        if not before < header.number < last:
+            raise self.process.misled()
+        return header
 
-
-def _numbered(packets: Iterator[VideoPacket], index: VideoIndex) -> NumberedFrames:
-    """Give each decoded frame its index."""
-    number: int | None = None
-    for packet in packets:
-        if number is None:
-            number = _index_of(index, stamp_of(packet, index.ordinal)) - 1 if index.ordinal else -1
-        try:
-            frames = packet.decode()
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError:
-            number += index.ordinal
-            continue
-        for frame in frames:
-            number = number + 1 if index.ordinal else max(number + 1, _index_of(index, frame.pts))
-            yield number, frame
-
-
-def _index_of(index: VideoIndex, stamp: int | None) -> int:
-    """Index of the first frame shown at or after a time; -1 when the time is not known."""
-    return -1 if stamp is None else int(np.searchsorted(index.stamps, stamp))
+    def _take(self, header: wire.FrameHeader) -> Planes:
+        """Copy a picture out of its slot, and give the slot back."""
+        picture = np.array(slot(self._memory, self._height, self._width, self._taken))
+        self._taken += 1
+        self.process.send(wire.TAKEN)
+        colour = Colour(header.space, header.range, header.primaries, header.transfer)
+        return Planes(*planes_of(picture, self._height, self._width), colour)

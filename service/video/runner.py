@@ -13,6 +13,7 @@ from service.loading import LoadedModel, load_model
 from service.manifest.package import Package
 from service.settings import Settings
 from service.storage import Storage
+from service.video.decoding.limits import DecoderLimits
 from service.video.index import plan_segments
 from service.video.options import VideoOptions
 from service.video.pipeline import prepare_work
@@ -138,7 +139,7 @@ class Runner:
                 self._storage.segments(job_id),
                 self._load(job),
                 options,
-                self._settings.max_frame_megapixels,
+                DecoderLimits.of(self._settings),
             )
             self._work = (job_id, work)
             self._pace = (0.0, 0)

@@ -20,7 +20,7 @@ from service.imaging.stats import measure
 from service.video.analysis import temporal_iou
 from service.video.annotator import Annotator
 from service.video.index import Segment
-from service.video.planes import Colour, Planes, to_frame, to_model_input, to_planes, to_rgb
+from service.video.planes import Colour, Planes, to_frame, to_model_input, to_rgb
 from service.video.reader import read_frames
 from service.video.rows import FrameRow, row_of
 from service.video.stages import in_thread
@@ -117,13 +117,11 @@ class _SegmentRun:
     def _read(self) -> Iterator[_Item]:
         work, info = self._work, self._work.info
         spec = work.model.manifest.input.spec()
-        frames = read_frames(
-            work.source, work.index, self._segment, max_megapixels=work.max_megapixels, threads=work.threads
-        )
+        size = (info.height, info.width)
         clock = time.perf_counter()
-        for number, frame in frames:
+        for number, planes in read_frames(work.source, work.index, self._segment, size, work.limits, work.threads):
             clock = self._clock("decode", clock)
-            item = _Item(number, to_planes(frame, info.height, info.width))
+            item = _Item(number, planes)
             if number % work.options.frame_step == 0:
                 item.prepared = to_model_input(item.planes, spec)
             self._clock("prepare", clock)

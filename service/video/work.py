@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from service.loading import LoadedModel
+from service.video.decoding.limits import DecoderLimits
 from service.video.index import VideoIndex
 from service.video.options import VideoOptions
 from service.video.planes import Colour
@@ -28,7 +29,7 @@ class VideoWork:
     index: VideoIndex
     options: VideoOptions
     model: LoadedModel
-    max_megapixels: float
+    limits: DecoderLimits
     threads: int
     """Threads of the decoder and of the encoder, each."""
 

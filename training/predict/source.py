@@ -5,6 +5,7 @@ from collections.abc import Container, Iterator
 from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
@@ -12,10 +13,10 @@ from service.backends.cores import available_cores
 from service.errors import EndomaskError
 from service.imaging.codecs import decode
 from service.imaging.geometry import U8
-from service.video.index import Segment, index_video
-from service.video.planes import to_planes, to_rgb
-from service.video.probe import probe
-from service.video.reader import read_frames
+from service.video.decoding.limits import DecoderLimits
+from service.video.index import Segment
+from service.video.planes import to_rgb
+from service.video.reader import FrameReader, index_video, probe
 from training.errors import InputError
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
@@ -23,6 +24,7 @@ PICTURE_SECONDS = Fraction(1, 5)
 """How long an annotated film shows each picture of a folder, which has no time of its own."""
 
 _MAX_MEGAPIXELS = 200.0
+_LIMITS = DecoderLimits(max_megapixels=_MAX_MEGAPIXELS, memory_megabytes=16_384, cpu_seconds=1e6)
 _TRAILING_NUMBER = re.compile(r"[ _.-]*\d+$")
 
 
@@ -82,8 +84,8 @@ class VideoSource:
         self.damaged: list[str] = []
         self._path = path
         self._step = step
-        self._info = probe(path, _MAX_MEGAPIXELS)
-        self._index = index_video(path, None if limit is None else step * limit)
+        self._info = probe(path, _LIMITS)
+        self._index = index_video(path, _LIMITS, None if limit is None else step * limit)
         self._wanted = list(range(0, len(self._index), step))
         self.pixel_aspect = Fraction(self._info.pixel_aspect.replace(":", "/"))
         self.total = len(self._wanted)
@@ -100,15 +102,12 @@ class VideoSource:
     def frames(self, done: Container[str] = ()) -> Iterator[InputFrame]:
         wanted = [number for number in self._wanted if _number_name(number) not in done]
         chosen = frozenset(wanted)
-        for segment in self._segments(wanted):
-            threads = max(1, available_cores() // 2)
-            read = read_frames(self._path, self._index, segment, max_megapixels=_MAX_MEGAPIXELS, threads=threads)
-            for number, frame in read:
-                if number not in chosen:
-                    continue
-                image = to_rgb(to_planes(frame, self._info.height, self._info.width))
-                seconds = float(self._index.times[number] * self._index.time_base)
-                yield InputFrame(number, _number_name(number), self._path.stem, seconds, image)
+        size, threads = (self._info.height, self._info.width), max(1, available_cores() // 2)
+        with FrameReader(self._path, self._index, size, _LIMITS, threads) as reader:
+            for number, planes in chain.from_iterable(map(reader.read, self._segments(wanted))):
+                if number in chosen:
+                    seconds = float(self._index.times[number] * self._index.time_base)
+                    yield InputFrame(number, _number_name(number), self._path.stem, seconds, to_rgb(planes))
 
     def only(self, names: Container[str]) -> Self:
         chosen = copy(self)

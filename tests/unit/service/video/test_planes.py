@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from service.imaging.geometry import Filter, InputSpec, prepare
-from service.video.planes import Colour, colour_of, to_frame, to_model_input, to_planes, to_rgb
+from service.video.planes import Colour, to_frame, to_model_input
 from tests.support import videos
+from tests.support.decoding import planes_of_frame
 
 
 def first_frame(path: Path) -> av.VideoFrame:
@@ -38,7 +39,7 @@ def test_the_models_input_is_what_prepare_makes_of_the_frame_in_rgb(
 ) -> None:
     frame = first_frame(videos.write_variant(tmp_path, name))
     spec = InputSpec(48, 80, resize)  # type: ignore[arg-type]
-    found = to_model_input(to_planes(frame, frame.height, frame.width), spec).astype(int)
+    found = to_model_input(planes_of_frame(frame), spec).astype(int)
     expected = prepare(frame.to_ndarray(format="rgb24"), spec).astype(int)
     difference = np.abs(found - expected)
     assert np.median(difference) <= usual
@@ -47,7 +48,7 @@ def test_the_models_input_is_what_prepare_makes_of_the_frame_in_rgb(
 
 def test_a_models_filters_are_applied_to_frames_of_a_video_too(tmp_path: Path) -> None:
     frame = first_frame(videos.write_variant(tmp_path, "h264.mp4"))
-    planes = to_planes(frame, frame.height, frame.width)
+    planes = planes_of_frame(frame)
     filters: tuple[Filter, ...] = ("equalise", "smooth")
     for resize in ("stretch", "letterbox"):
         spec = InputSpec(48, 80, resize)  # type: ignore[arg-type]
@@ -57,32 +58,12 @@ def test_a_models_filters_are_applied_to_frames_of_a_video_too(tmp_path: Path) -
         assert np.abs(found.astype(int) - to_model_input(planes, spec)).mean() > 10
 
 
-@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-def test_a_rotated_frame_is_seen_upright(tmp_path: Path, quarter_turns: int) -> None:
-    frame = first_frame(videos.rotated(tmp_path / "rotated.mp4", 90 * quarter_turns))
-    height, width = (128, 96) if quarter_turns % 2 else (96, 128)
-    shown = to_rgb(to_planes(frame, height, width)).astype(int)
-    expected = np.rot90(videos.frame_at(0), quarter_turns).astype(int)
-    assert shown.shape == expected.shape
-    assert np.abs(shown - expected).mean() < 6
-
-
 def test_an_odd_frame_grows_by_repeating_its_last_row_and_column(tmp_path: Path) -> None:
     frame = first_frame(videos.odd_sized(tmp_path / "odd.mkv"))
-    planes = to_planes(frame, 241, 321)
+    planes = planes_of_frame(frame)
     grown = to_frame(planes)
     y = np.frombuffer(memoryview(grown.planes[0]), np.uint8).reshape(-1, grown.planes[0].line_size)
     assert (grown.height, grown.width) == (242, 322)
     assert np.array_equal(y[:241, :321], planes.y)
     assert np.array_equal(y[241, :321], planes.y[240])
     assert np.array_equal(y[:241, 321], planes.y[:, 320])
-
-
-def test_a_frame_of_another_size_is_scaled_to_the_videos(tmp_path: Path) -> None:
-    frame = first_frame(videos.write_video(tmp_path / "small.mp4"))
-    assert to_planes(frame, 192, 256).y.shape == (192, 256)
-
-
-def test_motion_jpeg_is_full_range_and_h264_is_not(tmp_path: Path) -> None:
-    assert colour_of(first_frame(videos.write_variant(tmp_path, "mjpeg.avi"))).range == 2
-    assert colour_of(first_frame(videos.write_variant(tmp_path, "h264.mp4"))).range == 1

@@ -1,0 +1,129 @@
+"""The decoder process: the video on descriptor 0, the service on 1, shared memory for frames on a third, if any."""
+
+import json
+import mmap
+import os
+import sys
+import time
+import traceback
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from typing import Any, BinaryIO
+
+from service.errors import TooManyPixels, UndecodableVideo
+from service.video.decoding import wire
+from service.video.decoding.confinement import (
+    allow_computing,
+    allow_computing_until_progress,
+    confine,
+    die_with_parent,
+)
+from service.video.decoding.first_frame import probe
+from service.video.decoding.frames import read_frames
+from service.video.decoding.limits import DecoderLimits
+from service.video.decoding.pictures import write_picture
+from service.video.decoding.scan import index_video
+from service.video.decoding.slots import SLOTS, U8, planes_of, slot
+
+_WORD_EVERY_SECONDS = 1.0
+_LONGEST_TRACE = 4000
+
+
+class Decoder:
+    """Answers the service's requests about one file."""
+
+    def __init__(self, service: Connection, file: BinaryIO, memory: mmap.mmap | None, limits: DecoderLimits) -> None:
+        self._service = service
+        self._file = file
+        self._memory = memory
+        self._limits = limits
+        self._spoke_at = 0.0
+        self._sent = 0
+        self._taken = 0
+
+    def serve(self) -> None:
+        """Until the service hangs up."""
+        while True:
+            try:
+                request = json.loads(self._service.recv_bytes())
+            except EOFError:
+                return
+            allow_computing(self._limits.cpu_seconds)
+            self._on_progress()
+            self._say(self._answer(request))
+
+    def _answer(self, request: dict[str, Any]) -> bytes:
+        try:
+            match request:
+                case {"task": "probe"}:
+                    info = probe(self._file, self._limits.max_megapixels, self._on_progress)
+                    return wire.INFO + wire.pack_json(asdict(info))
+                case {"task": "index", "max_frames": max_frames}:
+                    return wire.INDEX + wire.pack_index(index_video(self._file, max_frames, self._on_progress))
+                case _:
+                    self._read(request)
+                    return wire.DONE
+        except MemoryError:
+            return _refusal(UndecodableVideo.code, self._limits.over_memory, limit=True)
+        except (UndecodableVideo, TooManyPixels) as error:
+            return _refusal(error.code, str(error))
+        except Exception:  # noqa: BLE001  (told to the service, which logs it)
+            return wire.FAULT + traceback.format_exc()[-_LONGEST_TRACE:].encode()
+
+    def _read(self, request: dict[str, Any]) -> None:
+        index = wire.unpack_index(self._service.recv_bytes())
+        frames = read_frames(
+            self._file,
+            index,
+            (request["first"], request["last"]),
+            max_megapixels=self._limits.max_megapixels,
+            threads=request["threads"],
+            on_progress=self._on_progress,
+        )
+        height, width = request["height"], request["width"]
+        for number, frame in frames:
+            self._on_progress()
+            picture = self._free_slot(height, width)
+            self._say(write_picture(frame, number, planes_of(picture, height, width)).pack())
+            self._sent += 1
+        self._await_taken(self._sent)
+
+    def _free_slot(self, height: int, width: int) -> U8:
+        assert self._memory is not None
+        self._await_taken(self._sent - SLOTS + 1)
+        return slot(self._memory, height, width, self._sent)
+
+    def _await_taken(self, count: int) -> None:
+        """Until the service has taken that many frames in all."""
+        while self._taken < count:
+            self._service.recv_bytes()
+            self._taken += 1
+
+    def _on_progress(self) -> None:
+        allow_computing_until_progress(self._limits.frame_seconds)
+        if time.monotonic() - self._spoke_at > _WORD_EVERY_SECONDS:
+            self._say(wire.ALIVE)
+
+    def _say(self, message: bytes) -> None:
+        self._spoke_at = time.monotonic()
+        self._service.send_bytes(message)
+
+
+def _refusal(code: str, detail: str, *, limit: bool = False) -> bytes:
+    return wire.REFUSED + wire.pack_json({"code": code, "detail": detail, "limit": limit})
+
+
+def main(parent: int, memory_descriptor: int | None, limits: DecoderLimits) -> None:
+    die_with_parent(parent)
+    memory = None
+    if memory_descriptor is not None:
+        memory = mmap.mmap(memory_descriptor, 0)
+        os.close(memory_descriptor)
+    with os.fdopen(0, "rb", closefd=False) as file:
+        confine(limits)
+        Decoder(Connection(1), file, memory, limits).serve()
+
+
+if __name__ == "__main__":
+    started_by, shared, given = json.loads(sys.argv[1])
+    main(started_by, shared, DecoderLimits(**given))

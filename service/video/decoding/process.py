@@ -1,0 +1,150 @@
+"""The service's side of the decoder process: start it, ask it, hear it out, and tell what it died of."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from service.errors import DecoderCrashed, DecoderKilled, DecoderLimit, EndomaskError, TooManyPixels, UndecodableVideo
+from service.video.decoding import wire
+from service.video.decoding.limits import DecoderLimits
+
+log = logging.getLogger(__name__)
+
+DECODER_COMMAND = (sys.executable, "-P", "-m", "service.video.decoding")
+_ROOT = Path(__file__).resolve().parents[3]
+_ENVIRONMENT = {
+    "PYTHONPATH": str(_ROOT),
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+}
+"""All that the decoder gets of the environment: no address, no password. One heap for each of two threads keeps its
+address space near what it uses."""
+
+_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_LONGEST_DETAIL = 500
+_DEATH_SECONDS = 10.0
+
+
+class DecoderProcess:
+    """Context: a decoder of one file. It dies with this context, and with the thread that entered it."""
+
+    def __init__(
+        self, path: Path, limits: DecoderLimits, memory: int | None = None, command: Sequence[str] = DECODER_COMMAND
+    ) -> None:
+        """`memory` is the descriptor of the memory for frames; the process gets it too."""
+        self._path = path
+        self._limits = limits
+        self._memory = memory
+        self._command = command
+
+    def __enter__(self) -> Self:
+        ours, theirs = socket.socketpair()
+        arguments = json.dumps([os.getpid(), self._memory, asdict(self._limits)])
+        with self._path.open("rb") as file, ours, theirs:
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(
+                [*self._command, arguments],
+                stdin=file,
+                stdout=theirs.fileno(),
+                pass_fds=() if self._memory is None else (self._memory,),
+                env=_ENVIRONMENT,
+                cwd="/",
+            )
+            self._connection = Connection(ours.detach())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._connection.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, message: bytes) -> None:
+        """Raises DecoderLimit, DecoderCrashed, DecoderKilled when the process has died."""
+        try:
+            self._connection.send_bytes(message)
+        except (BrokenPipeError, ConnectionResetError):
+            self._raise_death()
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """Kind and body of the next message that is more than a sign of life.
+
+        Raises what the decoder refuses with, or DecoderLimit, DecoderCrashed, DecoderKilled.
+        """
+        while True:
+            message = self._hear()
+            kind, body = message[:1], message[1:]
+            if kind == wire.REFUSED:
+                raise _refused(body)
+            if kind == wire.FAULT:
+                log.error("the decoder failed: %s", body.decode("utf-8", "replace"))
+                raise DecoderCrashed("the decoder failed on this file; the service's log says where")
+            if kind != wire.ALIVE:
+                return kind, body
+
+    def _hear(self) -> bytes:
+        try:
+            if not self._connection.poll(self._limits.silence_seconds):
+                raise DecoderKilled(
+                    f"the decoder gave no sign of life for {self._limits.silence_seconds:g} s and was stopped"
+                )
+            return self._connection.recv_bytes(wire.LONGEST_MESSAGE)
+        except (EOFError, ConnectionResetError):
+            self._raise_death()
+        except OSError as error:
+            raise self.misled() from error
+
+    def misled(self) -> EndomaskError:
+        """The error for an answer that no decoder gives."""
+        return DecoderCrashed("the decoder gave an answer that makes no sense; the file may be made to attack it")
+
+    def _raise_death(self) -> NoReturn:
+        try:
+            code = self._process.wait(_DEATH_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise self.misled() from None
+        raise _death(code, self._limits)
+
+
+def _refused(body: bytes) -> EndomaskError:
+    """What a decoder's refusal stands for; an unknown one is the file's fault."""
+    try:
+        told: dict[str, Any] = json.loads(body)
+        code, detail, limit = str(told["code"]), str(told["detail"])[:_LONGEST_DETAIL], bool(told["limit"])
+    except (ValueError, KeyError, TypeError):
+        return UndecodableVideo("the file is not a readable video")
+    if limit:
+        return DecoderLimit(detail)
+    return TooManyPixels(detail) if code == TooManyPixels.code else UndecodableVideo(detail)
+
+
+def _death(code: int, limits: DecoderLimits) -> EndomaskError:
+    """What a process that ended with this return code died of."""
+    if code == -signal.SIGPROF:
+        return DecoderLimit(limits.over_frame_time)
+    if code == -signal.SIGXCPU:
+        return DecoderLimit(limits.over_cpu_time)
+    if -code in _OUTSIDE:
+        return DecoderKilled(f"the decoder was killed ({signal.Signals(-code).name}); the machine may lack memory")
+    if code < 0:
+        return DecoderCrashed(f"the decoder crashed on this file ({_signal_name(-code)})")
+    return DecoderKilled(f"the decoder ended by itself (return code {code}); the service's log may say why")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
