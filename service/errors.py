@@ -25,9 +25,11 @@
     │   ├── DecoderKilled             503 decoder_killed
     │   └── NoSpace                   507 no_space
     ├── InferenceFailed               500 inference_failed
+    ├── WorkerDied                    500 worker_died
     └── StartError                    stops the start; never an HTTP answer
         ├── PackageError              a model package that does not hold what its manifest says
         ├── ProviderUnavailable       a provider was asked for by name and is not there
+        ├── DatabaseUnavailable       the job database can't be used
         └── PortTaken                 another process listens there
 
 A message says what was seen and what is allowed. It is shown to the caller as it stands: no path, no trace.
@@ -157,6 +159,10 @@ class InferenceFailed(EndomaskError):
     code = "inference_failed"
 
 
+class WorkerDied(EndomaskError):
+    code = "worker_died"
+
+
 class StartError(EndomaskError):
     code = "start_failed"
 
@@ -167,6 +173,10 @@ class PackageError(StartError):
 
 class ProviderUnavailable(StartError):
     code = "provider_unavailable"
+
+
+class DatabaseUnavailable(StartError):
+    code = "database_unavailable"
 
 
 class PortTaken(StartError):

@@ -14,7 +14,7 @@ import uvicorn
 from service.app import create_app
 from service.errors import PortTaken
 from service.settings import Settings
-from service.supervisor import WORKER_COMMAND, Supervisor, worker_environment
+from service.supervisor import WORKER_COMMAND, Supervisor, worker_count, worker_environment
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def take_port(host: str, port: int) -> socket.socket:
 async def _serve(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
     supervisor = Supervisor(
         WORKER_COMMAND,
-        settings.workers,
+        worker_count(settings),
         environment=worker_environment(settings),
         grace_seconds=settings.shutdown_grace_seconds,
     )

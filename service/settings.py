@@ -63,8 +63,12 @@ class Settings(BaseSettings):
     # Videos
     data_dir: Path = Path("data")
     """Folder of uploads, results and the job database."""
-    workers: int = Field(default=1, ge=0, le=64)
-    """Video worker processes that `serve` starts beside the server."""
+    workers: int | None = Field(default=None, ge=0, le=64)
+    """Video worker processes that `serve` starts beside the server, each at one segment at a time; one for every four
+    cores, at least one, when unset."""
+    max_running_videos: int = Field(default=4, ge=1)
+    """Videos that are worked on in turns, over all workers; further ones wait for their beginning. The same on all
+    machines."""
     database_url: str | None = None
     """Job database; SQLite inside the data folder when unset, `postgresql://...` otherwise."""
     max_upload_gigabytes: float = Field(default=50.0, gt=0)

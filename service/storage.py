@@ -52,13 +52,18 @@ class Storage:
         return self._videos / job_id / "results"
 
     def drop_segments(self, job_id: str) -> None:
-        shutil.rmtree(self.segments(job_id), ignore_errors=True)
+        """Remove the unfinished work of a job."""
+        self._discard(self.segments(job_id), job_id)
 
     def delete(self, job_id: str) -> None:
-        """Remove all of a job. It leaves in one step, so that a worker still on it finds nowhere to write."""
+        """Remove all of a job."""
+        self._discard(self._videos / job_id, job_id)
+
+    def _discard(self, folder: Path, job_id: str) -> None:
+        """Remove a folder. It leaves in one step, so that a worker still on it finds nowhere to write."""
         doomed = self._trash / f"{job_id}-{uuid.uuid4().hex[:8]}"
         try:
-            (self._videos / job_id).rename(doomed)
+            folder.rename(doomed)
         except FileNotFoundError:
             return
         shutil.rmtree(doomed, ignore_errors=True)

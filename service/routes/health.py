@@ -33,8 +33,8 @@ async def readyz(request: Request) -> Ready:
     missing = [
         f"the device thread of {model.label} has ended" for model in registry.served() if not model.batcher.alive
     ]
-    if settings.workers > 0 and workers == 0:
-        missing.append(f"none of {settings.workers} video worker(s) is alive")
+    if settings.workers != 0 and workers == 0:
+        missing.append("no video worker is alive")
     if missing:
         raise NotReady("; ".join(missing))
     models = [ModelRef(name=model.manifest.name, version=model.manifest.version) for model in registry.served()]

@@ -3,11 +3,18 @@
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql.functions import FunctionElement
 
+from service.errors import DatabaseUnavailable
 from service.settings import Settings
 
 metadata = sa.MetaData()
+
+_TABLES_LOCK = 0x656E646F
+"""Number of the advisory lock under which tables are made."""
 
 jobs = sa.Table(
     "video_jobs",
@@ -35,15 +42,17 @@ jobs = sa.Table(
 )
 """Times in seconds since 1970. A job's row goes with the job."""
 
-segments = sa.Table(
-    "video_segments",
+steps = sa.Table(
+    "video_steps",
     metadata,
     sa.Column("job_id", sa.String(36), primary_key=True),
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(32), primary_key=True),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("frames_done", sa.Integer, nullable=False, default=0),
     sa.Column("frames", sa.Integer),
 )
-"""`attempts` counts how often a segment was begun, `frames` is set once it is done."""
+"""`attempts` counts how often a step was begun and came to no end, `frames_done` its progress; `frames` is set once it
+is done, and 0 for steps that count none."""
 
 counters = sa.Table(
     "video_counters",
@@ -55,11 +64,30 @@ counters = sa.Table(
 """Only grows; deleting a job takes nothing from it."""
 
 workers = sa.Table(
-    "video_workers",
+    "video_worker_leases",
     metadata,
     sa.Column("id", sa.String(255), primary_key=True),
     sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("claimed_at", sa.Float),
 )
+"""`claimed_at` is when a living worker began to take over from this one. Both by the database's clock."""
+
+
+class now(FunctionElement[float]):  # noqa: N801  (named like the function that it is in SQL)
+    """Seconds since 1970 by the database's clock: the machines' own may differ."""
+
+    type = sa.Float()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_in_sqlite(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_in_postgresql(*_: Any, **__: Any) -> str:
+    return "EXTRACT(EPOCH FROM clock_timestamp())"
 
 
 def database_url(settings: Settings) -> str:
@@ -70,7 +98,7 @@ def database_url(settings: Settings) -> str:
 
 
 def open_database(settings: Settings) -> sa.Engine:
-    """An engine on the job database, with our tables made."""
+    """An engine on the job database, with our tables made; raises DatabaseUnavailable."""
     url = database_url(settings)
     if url.startswith("sqlite"):
         settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -78,12 +106,30 @@ def open_database(settings: Settings) -> sa.Engine:
         sa.event.listen(engine, "connect", _tune_sqlite)
     else:
         engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-    with engine.begin() as connection:
-        for table in metadata.sorted_tables:
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
+    try:
+        with engine.begin() as connection:
+            _make_tables(connection)
+    except sa.exc.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"the job database on {engine.url.host or engine.url.database} can't be used; is it up, and is "
+            "ENDOMASK_DATABASE_URL right?"
+        ) from error
     return engine
+
+
+def upsert(connection: sa.Connection, table: sa.Table) -> Any:
+    """An INSERT that takes `on_conflict_do_update`, which both databases have and standard SQL lacks."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def _make_tables(connection: sa.Connection) -> None:
+    """Several processes may start at once on an empty PostgreSQL, where IF NOT EXISTS alone can fail."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
+    for table in metadata.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

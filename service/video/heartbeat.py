@@ -1,27 +1,30 @@
-"""Which workers are alive: each writes the time into its row every few seconds."""
+"""Which workers are alive: each writes the database's time into its row every few seconds.
 
-import time
+A worker whose row is older than the lease is dead; one living worker claims it and takes over what it was doing.
+"""
 
 import sqlalchemy as sa
 
-from service.video.database import workers
+from service.video.database import now, upsert, workers
 
 BEAT_SECONDS = 2.0
 LEASE_SECONDS = 20.0
-"""A worker not seen for this long is dead, and its jobs are taken over."""
+"""A worker not seen for this long is dead."""
+CHECK_SECONDS = 5.0
+"""How often a worker looks for dead ones. The work of a killed worker goes on after at most the lease, this, and the
+queue's poll; another such round if the worker that took over is killed in between."""
 
 
 def beat(engine: sa.Engine, worker_id: str) -> None:
     """Say that a worker is alive."""
-    now = time.time()
     with engine.begin() as connection:
-        updated = connection.execute(sa.update(workers).where(workers.c.id == worker_id).values(seen_at=now))
-        if not updated.rowcount:
-            connection.execute(sa.insert(workers).values(id=worker_id, seen_at=now))
+        insert = upsert(connection, workers).values(id=worker_id, seen_at=now())
+        seen = {"seen_at": now(), "claimed_at": None}
+        connection.execute(insert.on_conflict_do_update(index_elements=[workers.c.id], set_=seen))
 
 
 def leave(engine: sa.Engine, worker_id: str) -> None:
-    """Say that a worker has ended."""
+    """Say that a worker has ended and that nothing is left to take over from it."""
     with engine.begin() as connection:
         connection.execute(sa.delete(workers).where(workers.c.id == worker_id))
 
@@ -29,5 +32,30 @@ def leave(engine: sa.Engine, worker_id: str) -> None:
 def alive(engine: sa.Engine) -> set[str]:
     """Workers seen within the lease."""
     with engine.connect() as connection:
-        recent = workers.c.seen_at > time.time() - LEASE_SECONDS
+        recent = workers.c.seen_at > now() - LEASE_SECONDS
         return set(connection.execute(sa.select(workers.c.id).where(recent)).scalars())
+
+
+def known(engine: sa.Engine) -> set[str]:
+    """All workers that have neither left nor been taken over."""
+    with engine.connect() as connection:
+        return set(connection.execute(sa.select(workers.c.id)).scalars())
+
+
+def claim(engine: sa.Engine, worker_id: str) -> bool:
+    """Whether the caller is the one to take over from a dead worker. A claim lapses like a lease does, should the
+    claimer die before it calls `leave` for the dead."""
+    with engine.begin() as connection:
+        insert = upsert(connection, workers).values(id=worker_id, seen_at=0.0, claimed_at=now())
+        stale = now() - LEASE_SECONDS
+        free = workers.c.claimed_at.is_(None) | (workers.c.claimed_at < stale)
+        claimed = insert.on_conflict_do_update(
+            index_elements=[workers.c.id], set_={"claimed_at": now()}, where=(workers.c.seen_at < stale) & free
+        ).returning(workers.c.id)
+        return connection.execute(claimed).first() is not None
+
+
+def give_up(engine: sa.Engine, worker_id: str) -> None:
+    """Say that a worker is known to be dead, so that its lease need not run out first."""
+    with engine.begin() as connection:
+        connection.execute(sa.update(workers).where(workers.c.id == worker_id).values(seen_at=0.0))

@@ -12,16 +12,17 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import IntegrityError
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from service.errors import Conflict, NotFound
+from service.errors import Conflict, NotFound, NotReady
 from service.settings import Settings
 from service.storage import Storage
 from service.video.database import database_url, open_database
 from service.video.heartbeat import alive
 from service.video.options import VideoOptions
 from service.video.probe import VideoInfo
-from service.video.queueing import APPLICATION, APPLICATION_VERSION, QUEUE, WORKFLOW
+from service.video.queueing import APPLICATION, APPLICATION_VERSION, JOB_WORKFLOW, JOBS_QUEUE
 from service.video.records import JobRecord, JobTable, Status
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class VideoJobs:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._engine = open_database(settings)
+        sa.event.listen(self._engine, "handle_error", _explain)
         self._table = JobTable(self._engine)
         self._client: DBOSClient | None = None
         self._connecting = Lock()
@@ -89,8 +91,8 @@ class VideoJobs:
                 client.enqueue_in_transaction(
                     connection,
                     {
-                        "workflow_name": WORKFLOW,
-                        "queue_name": QUEUE,
+                        "workflow_name": JOB_WORKFLOW,
+                        "queue_name": JOBS_QUEUE,
                         "workflow_id": job_id,
                         "app_version": APPLICATION_VERSION,
                     },
@@ -165,7 +167,7 @@ class VideoJobs:
         )
 
     def _wait(self, done: Callable[[], bool]) -> None:
-        """Give a worker a moment to let go; it looks every half second."""
+        """Give a worker a moment to let go; it looks three times a second."""
         deadline = time.monotonic() + _CANCEL_WAIT_SECONDS
         while not done() and time.monotonic() < deadline:
             time.sleep(_CANCEL_POLL_SECONDS)
@@ -176,10 +178,18 @@ class VideoJobs:
         with self._connecting:
             if self._client is None:
                 logging.getLogger("dbos").setLevel(logging.WARNING)
-                url = database_url(self._settings)
-                DBOS.migrate(url)
-                self._client = DBOSClient(system_database_url=url, application_name=APPLICATION)
+                self._engine.connect().close()  # DBOS would wait for a database that is away
+                DBOS.migrate(database_url(self._settings))
+                self._client = DBOSClient(
+                    system_database_engine=self._engine, application_name=APPLICATION, retry_connection_errors=False
+                )
             return self._client
+
+
+def _explain(context: sa.ExceptionContext) -> None:
+    """The caller hears that the database is away, and may come again; what is in the way is logged with the request."""
+    if isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+        context.chained_exception = NotReady("the job database does not answer; try again in a moment")
 
 
 def _columns(new: NewJob) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from service.errors import UnknownVideo
-from service.video.database import counters, jobs, segments
+from service.video.database import counters, jobs, steps, upsert
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATUSES: tuple[Status, ...] = ("queued", "running", "succeeded", "failed", "cancelled")
@@ -51,6 +51,14 @@ class JobRecord:
         return (self.frames_total - self.frames_done) / self.frames_per_second
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job's segments are."""
+
+    segments_done: int
+    frames_done: int
+
+
 class JobTable:
     """Reads and writes job rows; safe to use from any thread and from several processes."""
 
@@ -82,21 +90,24 @@ class JobTable:
             total = connection.execute(sa.select(sa.func.count()).select_from(jobs).where(chosen)).scalar_one()
             return [_record(row) for row in connection.execute(query)], total
 
-    def ids(self) -> set[str]:
+    def ids(self, *, active: bool = False) -> set[str]:
+        """Of all jobs, or of those that have not ended."""
+        query = sa.select(jobs.c.id)
         with self._engine.connect() as connection:
-            return set(connection.execute(sa.select(jobs.c.id)).scalars())
+            return set(connection.execute(query.where(jobs.c.status.in_(ACTIVE)) if active else query).scalars())
 
     def begin(self, job_id: str) -> bool:
         """Mark a job as running; False when it was cancelled or deleted meanwhile."""
         started = sa.func.coalesce(jobs.c.started_at, time.time())
         return self._change(job_id, ACTIVE, status="running", started_at=started)
 
-    def progress(self, job_id: str, **values: Any) -> bool:
+    def report(self, job_id: str, **values: Any) -> bool:
         """Write progress; False when the job is to stop."""
         with self._engine.begin() as connection:
-            connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
-            stop = connection.execute(sa.select(jobs.c.cancel_requested).where(jobs.c.id == job_id)).scalar()
-        return stop is not None and not stop
+            goes_on = _goes_on(connection, job_id)
+            if goes_on and values:
+                connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
+        return goes_on
 
     def end(self, job_id: str, status: Status, **values: Any) -> bool:
         """Mark an active job as ended; False when it has ended before or is gone."""
@@ -109,27 +120,48 @@ class JobTable:
 
     def delete(self, job_id: str) -> bool:
         with self._engine.begin() as connection:
-            connection.execute(sa.delete(segments).where(segments.c.job_id == job_id))
+            connection.execute(sa.delete(steps).where(steps.c.job_id == job_id))
             return connection.execute(sa.delete(jobs).where(jobs.c.id == job_id)).rowcount > 0
 
-    def begin_segment(self, job_id: str, number: int) -> int:
-        """How often a segment has been begun, this time included."""
-        here = (segments.c.job_id == job_id) & (segments.c.number == number)
+    def begin_step(self, job_id: str, name: str) -> int | None:
+        """How often a step was begun and came to no end, this time included; None when the job is to stop."""
         with self._engine.begin() as connection:
-            updated = connection.execute(sa.update(segments).where(here).values(attempts=segments.c.attempts + 1))
-            if not updated.rowcount:
-                connection.execute(sa.insert(segments).values(job_id=job_id, number=number, attempts=1))
-            return int(connection.execute(sa.select(segments.c.attempts).where(here)).scalar_one())
+            if not _goes_on(connection, job_id):
+                return None
+            insert = upsert(connection, steps).values(job_id=job_id, name=name, attempts=1)
+            again = {"attempts": steps.c.attempts + 1, "frames_done": sa.func.coalesce(steps.c.frames, 0)}
+            begun = insert.on_conflict_do_update(index_elements=[steps.c.job_id, steps.c.name], set_=again)
+            return int(connection.execute(begun.returning(steps.c.attempts)).scalar_one())
 
-    def end_segment(self, job_id: str, number: int, model: str, frames: int, damaged: int) -> None:
-        """Count a segment's frames, once however often its step is repeated."""
-        here = (segments.c.job_id == job_id) & (segments.c.number == number) & segments.c.frames.is_(None)
+    def forgive_step(self, job_id: str, name: str) -> None:
+        """A step came to an end in good order, though not to the wanted one: it killed nobody."""
+        values = {"attempts": steps.c.attempts - 1}
         with self._engine.begin() as connection:
-            if not connection.execute(sa.update(segments).where(here).values(frames=frames)).rowcount:
+            connection.execute(sa.update(steps).where(_step(job_id, name)).values(values))
+
+    def report_step(self, job_id: str, name: str, frames_done: int) -> bool:
+        """Write a step's progress; False when the job is to stop."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(steps).where(_step(job_id, name)).values(frames_done=frames_done))
+            return _goes_on(connection, job_id)
+
+    def end_step(self, job_id: str, name: str, model: str, frames: int, damaged: int, length: int) -> None:
+        """Count a segment's frames, once however often its step is repeated. `length` is all its frames."""
+        here = _step(job_id, name) & steps.c.frames.is_(None)
+        with self._engine.begin() as connection:
+            ended = sa.update(steps).where(here).values(frames=frames, frames_done=length)
+            if not connection.execute(ended).rowcount:
                 return
             _add(connection, model, frames, damaged)
             values = {"frames_damaged": jobs.c.frames_damaged + damaged}
             connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(values))
+
+    def progress(self, job_id: str) -> Progress:
+        """Of all the job's segments, those under way included."""
+        query = sa.select(sa.func.count(steps.c.frames), sa.func.coalesce(sa.func.sum(steps.c.frames_done), 0))
+        with self._engine.connect() as connection:
+            done, frames = connection.execute(query.where(steps.c.job_id == job_id)).one()
+        return Progress(int(done), int(frames))
 
     def counts(self) -> dict[str, int]:
         """Jobs by status, every status named."""
@@ -155,10 +187,20 @@ class JobTable:
             return connection.execute(sa.update(jobs).where(here).values(**values)).rowcount > 0
 
 
+def _step(job_id: str, name: str) -> sa.ColumnElement[bool]:
+    return (steps.c.job_id == job_id) & (steps.c.name == name)
+
+
+def _goes_on(connection: sa.Connection, job_id: str) -> bool:
+    """Whether a job has neither ended nor been cancelled nor deleted."""
+    goes_on = jobs.c.status.in_(ACTIVE) & ~jobs.c.cancel_requested
+    return connection.execute(sa.select(jobs.c.id).where((jobs.c.id == job_id) & goes_on)).first() is not None
+
+
 def _add(connection: sa.Connection, model: str, frames: int, damaged: int) -> None:
-    values = {"frames": counters.c.frames + frames, "damaged": counters.c.damaged + damaged}
-    if not connection.execute(sa.update(counters).where(counters.c.model == model).values(values)).rowcount:
-        connection.execute(sa.insert(counters).values(model=model, frames=frames, damaged=damaged))
+    insert = upsert(connection, counters).values(model=model, frames=frames, damaged=damaged)
+    more = {"frames": counters.c.frames + frames, "damaged": counters.c.damaged + damaged}
+    connection.execute(insert.on_conflict_do_update(index_elements=[counters.c.model], set_=more))
 
 
 def _record(row: sa.Row[Any]) -> JobRecord:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from service.video.writer import Part, join
 
 
 def finish(work: VideoWork, out_dir: Path) -> Summary:
-    """Join the segments' files into the results; each appears under its name once it is whole."""
+    """Join the segments' files into the results; each appears under its name once it is whole.
+
+    Two calls at once (a worker that was taken for dead, and its heir) don't meet: each makes its own.
+    """
     segments = plan_segments(work.index, work.options)
     stats = [SegmentStats.load(work.folder / segment.name / "stats.json") for segment in segments]
     if not any(entry.frames for entry in stats):
         raise UndecodableVideo(f"not one of the video's {len(work.index)} frames can be decoded")
-    made = out_dir / "unfinished"
-    shutil.rmtree(made, ignore_errors=True)
+    made = out_dir / f"unfinished-{uuid.uuid4().hex[:8]}"
     made.mkdir(parents=True)
     series = _write_tables(work, segments, made)
     summary = summarise(work, series, stats)
@@ -37,7 +40,8 @@ def finish(work: VideoWork, out_dir: Path) -> Summary:
         write_report(made / "report.html", summary, series, samples)
     for name in work.options.files:
         (made / name).replace(out_dir / name)
-    made.rmdir()
+    for left in out_dir.glob("unfinished-*"):
+        shutil.rmtree(left, ignore_errors=True)
     return summary
 
 

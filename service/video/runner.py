@@ -1,21 +1,26 @@
-"""What a worker does with one job: prepare, each segment, finish. Every step can be done again without harm."""
+"""What a worker does with a job: index it, each segment, finish. Every step can be done again without harm."""
 
-import errno
 import logging
 import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from threading import Event
+from threading import Event, Lock
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 
-from service.errors import EndomaskError, NoSpace, StartError, UndecodableVideo
+from service.errors import WorkerDied
 from service.loading import LoadedModel, load_model
 from service.manifest.package import Package
 from service.settings import Settings
 from service.storage import Storage
 from service.video.decoding.limits import DecoderLimits
+from service.video.failures import MOST_DEATHS, describe
 from service.video.index import plan_segments
 from service.video.options import VideoOptions
+from service.video.patience import Patience, Stopping
 from service.video.pipeline import prepare_work
 from service.video.records import JobRecord, JobTable
 from service.video.segment import process_segment
@@ -24,70 +29,75 @@ from service.video.work import VideoWork
 log = logging.getLogger(__name__)
 
 _PROGRESS_SECONDS = 0.5
-_MOST_ATTEMPTS = 5
-"""A segment that was begun this often and never ended has killed its worker each time."""
+_WATCH_SECONDS = 0.3
+_MOST_MODELS = 2
+_MOST_WORKS = 4
+
+T = TypeVar("T")
 
 
 class Cancelled(Exception):
-    """The job was cancelled or deleted."""
-
-
-class Stopping(BaseException):
-    """The worker ends; the job stays as it is and goes on with the next worker.
-
-    Not an Exception, so that DBOS records nothing and the workflow stays pending.
-    """
+    """The job was cancelled or deleted, or has ended by another step's failure."""
 
 
 class Runner:
-    """Does the steps of jobs, one job at a time."""
+    """Does the steps of jobs, of several at once."""
 
     def __init__(self, settings: Settings, engine: sa.Engine) -> None:
         self._settings = settings
         self._table = JobTable(engine)
         self._storage = Storage(settings.data_dir, settings.min_free_disk_gigabytes)
-        self._work: tuple[str, VideoWork] | None = None
-        self._model: LoadedModel | None = None
-        self._pace = (0.0, 0)
+        self._models: _Latest[LoadedModel] = _Latest(_MOST_MODELS)
+        self._works: _Latest[VideoWork] = _Latest(_MOST_WORKS)
+        self._loading = Lock()
         self.stopping = Event()
-        """No further segment is begun."""
+        """No further step is begun."""
         self.abandoning = Event()
-        """The segment at work is dropped."""
+        """The segments at work are dropped."""
+        self._ask = Patience(self.abandoning)
 
     def begin(self, job_id: str) -> int:
-        """Index the video; how many segments it has. Raises Cancelled."""
-        if not self._table.begin(job_id):
+        """Index the video; how many segments it has. Raises Cancelled, Stopping, and what reading it raises."""
+        if not self._ask(self._table.begin, job_id):
             raise Cancelled
-        self._drop(job_id)
-        work = self._open(job_id)
-        self._report(job_id, frames_total=len(work.index))
-        return len(plan_segments(work.index, work.options))
+        with self._attempt(job_id, "index", "before its first frame"):
+            work = self._open(job_id)
+            self._ask(self._table.report, job_id, frames_total=len(work.index))
+            return len(plan_segments(work.index, work.options))
 
     def segment(self, job_id: str, number: int) -> None:
-        """Do one segment; raises Cancelled, Stopping."""
-        if self.stopping.is_set():
-            raise Stopping
-        self._storage.require_space()
-        work = self._open(job_id)
-        segment = plan_segments(work.index, work.options)[number]
-        self._report(job_id, frames_done=segment.first)
-        if self._table.begin_segment(job_id, number) > _MOST_ATTEMPTS:
-            seconds = work.seconds(int(work.index.times[segment.first]))
-            raise UndecodableVideo(f"the video can't be processed from {seconds:.1f} s on: its worker died there")
-        stats = process_segment(work, segment, partial(self._on_frame, job_id, segment.first))
-        frames, damaged = stats.frames, len(stats.damaged)
-        self._table.end_segment(job_id, number, work.model.manifest.name, frames, damaged)
-        self._report(job_id, frames_done=segment.last)
+        """Do one segment; raises Cancelled, Stopping, and what processing it raises."""
+        name = f"segment-{number}"
+        with self._attempt(job_id, name, f"in its part {number + 1}"):
+            self._storage.require_space()
+            work = self._open(job_id)
+            segment = plan_segments(work.index, work.options)[number]
+            stats = process_segment(work, segment, _Pulse(self.abandoning, partial(self._report, job_id, name)))
+            counted = (work.model.manifest.name, stats.frames, len(stats.damaged), segment.last - segment.first)
+            self._ask(self._table.end_step, job_id, name, *counted)
+
+    def watch(self, job_id: str, segments: int) -> None:
+        """Wait until all segments are done, and tell how far they are; raises Cancelled, Stopping."""
+        pace = _Pace()
+        while True:
+            progress = self._ask(self._table.progress, job_id)
+            report = {"frames_done": progress.frames_done, **pace.measure(progress.frames_done)}
+            if not self._ask(self._table.report, job_id, **report):
+                raise Cancelled
+            if progress.segments_done >= segments:
+                return
+            if self.stopping.wait(_WATCH_SECONDS):
+                raise Stopping
 
     def finish(self, job_id: str) -> None:
-        """Put the results together and end the job."""
-        if self.stopping.is_set():
-            raise Stopping
+        """Put the results together and end the job; raises Cancelled, Stopping."""
         from service.video.results import finish  # noqa: PLC0415  (plotting and Parquet are slow to import)
 
-        self._storage.require_space()
-        summary = finish(self._open(job_id), self._storage.results(job_id))
-        ended = self._table.end(
+        with self._attempt(job_id, "finish", "while its results are put together"):
+            self._storage.require_space()
+            summary = finish(self._open(job_id), self._storage.results(job_id))
+        ended = self._ask(
+            self._table.end,
             job_id,
             "succeeded",
             frames_damaged=summary.frames.damaged,
@@ -96,73 +106,114 @@ class Runner:
         )
         if not ended:
             raise Cancelled
-        self._drop(job_id)
         self._storage.drop_segments(job_id)
 
     def cancelled(self, job_id: str) -> None:
-        """Note that a job was stopped, and drop its unfinished work."""
-        self._drop(job_id)
-        self._table.end(job_id, "cancelled")
+        """Note that a job was stopped, unless it has ended already, and drop its unfinished work."""
+        if self._ask(self._table.end, job_id, "cancelled"):
+            log.info("video %s was cancelled", job_id)
         self._storage.drop_segments(job_id)
-        log.info("video %s was cancelled", job_id)
 
     def failed(self, job_id: str, error: Exception) -> None:
         """Note why a job can't be done: the uploader reads the sentence, the trace goes to the log."""
-        self._drop(job_id)
         known = describe(error)
-        if self._table.end(job_id, "failed", error_code=known.code, error_detail=str(known)):
+        if self._ask(self._table.end, job_id, "failed", error_code=known.code, error_detail=str(known)):
             log.error("video %s failed: %s", job_id, known, exc_info=None if known is error else error)
-        self._storage.drop_segments(job_id)
 
-    def _on_frame(self, job_id: str, before: int, done: int) -> None:
-        if self.abandoning.is_set():
+    @contextmanager
+    def _attempt(self, job_id: str, step: str, where: str) -> Iterator[None]:
+        """Count a step as begun until it ends in whatever way; what stays counted has killed its worker."""
+        if self.stopping.is_set():
             raise Stopping
-        since, counted = self._pace
-        now = time.monotonic()
-        if now - since >= _PROGRESS_SECONDS:
-            frames = before + done
-            speed = (frames - counted) / (now - since) if since and frames > counted else None
-            self._pace = (now, frames)
-            self._report(job_id, frames_done=frames, **({"frames_per_second": round(speed, 2)} if speed else {}))
+        begun = self._ask(self._table.begin_step, job_id, step)
+        if begun is None:
+            raise Cancelled
+        if begun > MOST_DEATHS:
+            raise WorkerDied(f"the video can't be processed {where}: {MOST_DEATHS} workers died there")
+        try:
+            yield
+        finally:
+            self._ask(self._table.forgive_step, job_id, step)
 
-    def _report(self, job_id: str, **values: float) -> None:
-        if not self._table.progress(job_id, **values):
+    def _report(self, job_id: str, step: str, done: int) -> None:
+        if not self._ask(self._table.report_step, job_id, step, done):
             raise Cancelled
 
     def _open(self, job_id: str) -> VideoWork:
-        """The job's index and model, kept for its next segment."""
-        if self._work is None or self._work[0] != job_id:
-            job = self._table.get(job_id)
-            options = VideoOptions.from_stored(job.options)
-            work = prepare_work(
-                self._storage.source(job_id),
-                self._storage.segments(job_id),
-                self._load(job),
-                options,
-                DecoderLimits.of(self._settings),
-            )
-            self._work = (job_id, work)
-            self._pace = (0.0, 0)
-        return self._work[1]
+        """The job's video, index and model, kept for its next step."""
+        if (kept := self._works.get(job_id)) is not None:
+            return kept
+        job = self._ask(self._table.get, job_id)
+        work = prepare_work(
+            self._storage.source(job_id),
+            self._storage.segments(job_id),
+            self._load(job),
+            VideoOptions.from_stored(job.options),
+            DecoderLimits.of(self._settings),
+        )
+        self._works.put(job_id, work)
+        return work
 
     def _load(self, job: JobRecord) -> LoadedModel:
-        """The model that the job was queued with; the last one used stays loaded."""
-        if self._model is None or self._model.label != f"{job.model}/{job.version}":
+        """The model that the job was queued with."""
+        label = f"{job.model}/{job.version}"
+        with self._loading:
+            if (kept := self._models.get(label)) is not None:
+                return kept
             package = Package.read(self._settings.models_dir / job.model / str(job.version))
-            self._model = load_model(package, self._settings)
-        return self._model
-
-    def _drop(self, job_id: str) -> None:
-        if self._work is not None and self._work[0] == job_id:
-            self._work = None
+            model = load_model(package, self._settings)
+            self._models.put(label, model)
+            return model
 
 
-def describe(error: Exception) -> EndomaskError:
-    """What the uploader is told of an error."""
-    if isinstance(error, StartError):
-        return EndomaskError("the model that the job was queued with can't be loaded any more")
-    if isinstance(error, EndomaskError):
-        return error
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return NoSpace("the disk is full; free some space and send the video again")
-    return EndomaskError("the service failed on this video; its log says why")
+class _Latest(Generic[T]):
+    """Keeps the last few things used: jobs that take turns don't open theirs anew each time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: OrderedDict[str, T] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: str) -> T | None:
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+            return self._entries.get(key)
+
+    def put(self, key: str, entry: T) -> None:
+        with self._lock:
+            self._entries[key] = entry
+            while len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+
+
+class _Pulse:
+    """Told of every frame, it reports now and then, and raises Stopping once the segment is to be dropped."""
+
+    def __init__(self, abandoning: Event, report: Callable[[int], None]) -> None:
+        self._abandoning = abandoning
+        self._report = report
+        self._reported_at = time.monotonic()
+
+    def __call__(self, done: int) -> None:
+        if self._abandoning.is_set():
+            raise Stopping
+        if time.monotonic() - self._reported_at >= _PROGRESS_SECONDS:
+            self._reported_at = time.monotonic()
+            self._report(done)
+
+
+class _Pace:
+    """Frames a second over the last moment in which some were done."""
+
+    def __init__(self) -> None:
+        self._since, self._before = time.monotonic(), 0
+
+    def measure(self, frames: int) -> dict[str, float]:
+        """Column and value once there is a new one."""
+        now = time.monotonic()
+        if now - self._since < _PROGRESS_SECONDS or frames <= self._before:
+            return {}
+        speed = (frames - self._before) / (now - self._since)
+        self._since, self._before = now, frames
+        return {"frames_per_second": round(speed, 2)}

@@ -1,32 +1,75 @@
-"""The job as a DBOS workflow: every step is recorded once it is done, and not done again after a crash."""
+"""The job as DBOS workflows: every step is recorded once it is done, and not done again after a crash.
+
+The job's workflow indexes the video, queues its windows, waits until workers have done them all, and puts the results
+together. A window's workflow does its segments, each a step.
+"""
 
 import logging
-import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition
+from typing import TypeVar
 
-import sqlalchemy as sa
-from dbos import DBOS
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
 from service.settings import Settings
-from service.storage import Storage
 from service.video.database import database_url
-from service.video.heartbeat import alive
-from service.video.queueing import APPLICATION, APPLICATION_VERSION, QUEUE, WORKFLOW
-from service.video.records import JobTable
+from service.video.failures import persevere
+from service.video.queueing import (
+    APPLICATION,
+    APPLICATION_VERSION,
+    JOB_WORKFLOW,
+    JOBS_QUEUE,
+    WINDOW_WORKFLOW,
+    WINDOWS_QUEUE,
+    plan_windows,
+    window_id,
+)
 from service.video.runner import Cancelled, Runner
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_QUEUE_POLL_SECONDS = 0.5
+_QUEUE_POLL_SECONDS = 0.25
+_MOST_CONNECTIONS = 8
 
 
-def launch(settings: Settings, runner: Runner, worker_id: str) -> threading.Event:
-    """Start DBOS with the workflow; the event tells whether no job is at work."""
-    idle = threading.Event()
-    idle.set()
+class Activity:
+    """The workflows that this process is at."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._changed = Condition()
+
+    @contextmanager
+    def at(self, workflow_id: str) -> Iterator[None]:
+        with self._changed:
+            self._ids.add(workflow_id)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._ids.discard(workflow_id)
+                self._changed.notify_all()
+
+    def ids(self) -> set[str]:
+        with self._changed:
+            return set(self._ids)
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._ids, timeout=max(0.0, seconds))
+
+
+def launch(settings: Settings, runner: Runner, worker_id: str) -> Activity:
+    """Start DBOS and take work from its queues."""
+    activity = Activity()
     DBOS(
         config={
             "name": APPLICATION,
             "system_database_url": database_url(settings),
+            "sys_db_pool_size": _MOST_CONNECTIONS,
             "application_version": APPLICATION_VERSION,
             "executor_id": worker_id,
             "enable_otlp": False,
@@ -34,53 +77,77 @@ def launch(settings: Settings, runner: Runner, worker_id: str) -> threading.Even
         }
     )
 
-    @DBOS.workflow(name=WORKFLOW)
+    @DBOS.workflow(name=WINDOW_WORKFLOW)
+    def process_window(job_id: str, first: int, after: int) -> None:
+        with activity.at(window_id(job_id, first)):
+            _process_window(runner, job_id, first, after)
+
+    @DBOS.workflow(name=JOB_WORKFLOW)
     def process_video(job_id: str) -> None:
-        idle.clear()
-        try:
-            _process(runner, job_id)
-        finally:
-            idle.set()
+        with activity.at(job_id):
+            _process_video(runner, job_id, process_window)
 
     DBOS.launch()
+    _register_queues(settings)
+    return activity
+
+
+def _register_queues(settings: Settings) -> None:
+    """Jobs begin in their order, only so many at once. Their windows lie in a partition a job, and a worker that is
+    free draws the partition by lot: so a short video passes a long one, and none waits for ever."""
     DBOS.register_queue(
-        QUEUE, worker_concurrency=1, polling_interval_sec=_QUEUE_POLL_SECONDS, on_conflict="always_update"
+        JOBS_QUEUE,
+        global_concurrency=settings.max_running_videos,
+        polling_interval_sec=_QUEUE_POLL_SECONDS,
+        on_conflict="always_update",
     )
-    return idle
+    DBOS.register_queue(
+        WINDOWS_QUEUE,
+        worker_concurrency=1,
+        partition_worker_concurrency=1,
+        polling_interval_sec=_QUEUE_POLL_SECONDS,
+        on_conflict="always_update",
+    )
 
 
-def _process(runner: Runner, job_id: str) -> None:
-    """The workflow. A step that is recorded is not done again when the workflow goes on in another process."""
+def _process_video(runner: Runner, job_id: str, process_window: Callable[[str, int, int], None]) -> None:
+    """The job's workflow. A step that is recorded is not done again when the workflow goes on in another process."""
+    windows: list[str] = []
     try:
-        count = DBOS.run_step({"name": "begin"}, runner.begin, job_id)
-        for number in range(count):
-            DBOS.run_step({"name": f"segment-{number}"}, runner.segment, job_id, number)
-        DBOS.run_step({"name": "finish"}, runner.finish, job_id)
+        segments = _step("begin", runner, runner.begin, job_id)
+        for first, after in plan_windows(segments):
+            windows.append(window_id(job_id, first))
+            with SetWorkflowID(windows[-1]), SetEnqueueOptions(queue_partition_key=job_id):
+                DBOS.enqueue_workflow(WINDOWS_QUEUE, process_window, job_id, first, after)
+        runner.watch(job_id, segments)
+        _step("finish", runner, runner.finish, job_id)
     except Cancelled:
-        runner.cancelled(job_id)
+        _drop(runner, job_id, windows)
     except Exception as error:  # noqa: BLE001  (a job's failure is its own; it is noted and logged there)
+        runner.failed(job_id, error)
+        _drop(runner, job_id, windows)
+
+
+def _process_window(runner: Runner, job_id: str, first: int, after: int) -> None:
+    """A window's workflow. Its failure ends the job, whose own workflow sees that and clears up."""
+    try:
+        for number in range(first, after):
+            _step(f"segment-{number}", runner, runner.segment, job_id, number)
+    except Cancelled:
+        log.debug("video %s is not wanted any more", job_id)
+    except Exception as error:  # noqa: BLE001  (noted and logged there)
         runner.failed(job_id, error)
 
 
-def take_over(engine: sa.Engine) -> None:
-    """Queue again the jobs of workers that have not been seen for the length of the lease."""
-    pending = DBOS.list_workflows(status="PENDING", name=WORKFLOW, load_input=False, load_output=False)
-    dead = {entry.executor_id for entry in pending if entry.executor_id} - alive(engine)
-    if dead:
-        log.warning("taking over the videos of %s", ", ".join(sorted(dead)))
-        # The call that DBOS's own console makes; it queues a job only while it still belongs to the dead worker.
-        DBOS._recover_pending_workflows(sorted(dead))
+def _step(name: str, runner: Runner, work: Callable[..., T], *args: object) -> T:
+    return DBOS.run_step({"name": name}, persevere, runner.stopping, work, *args)
 
 
-def sweep(engine: sa.Engine, storage: Storage) -> None:
-    """Remove what crashes and deletions left: files, and DBOS's record of ended jobs that are gone."""
-    known = JobTable(engine).ids()
-    storage.sweep(known)
-    for status in ("SUCCESS", "ERROR"):
-        ended = DBOS.list_workflows(status=status, name=WORKFLOW, load_input=False, load_output=False)
-        for entry in ended:
-            if entry.workflow_id not in known:
-                DBOS.delete_workflow(entry.workflow_id)
+def _drop(runner: Runner, job_id: str, windows: list[str]) -> None:
+    """Take the windows that nobody has begun from the queue; those at work see by themselves that the job has ended."""
+    runner.cancelled(job_id)
+    if windows:
+        DBOS.cancel_workflows(windows)
 
 
 def shut_down() -> None:
