@@ -1,4 +1,4 @@
-"""One device thread per model: groups waiting frames into batches, and gives every frame its own fate.
+"""A model's device threads, one for each GPU: group waiting frames into batches, and give every frame its own fate.
 
 A frame takes a ticket before it is decoded (a full house is refused there, at once), submits its pixels, and holds the
 ticket until its answer is made. Live frames go before single frames, those before video.
@@ -16,11 +16,17 @@ from enum import IntEnum
 
 import numpy as np
 
+from service.admission import Admission
 from service.backends import Backend
+from service.batch_wait import BatchWait
 from service.errors import EndomaskError, InferenceFailed, NotReady, Overloaded
 from service.imaging.geometry import U8
 
 log = logging.getLogger(__name__)
+
+
+_ALONE_OVER_RUN = 2.0
+"""First guess, until a lone frame came by: it is in the house twice as long as on the device."""
 
 
 class Priority(IntEnum):
@@ -61,7 +67,8 @@ class Ticket:
 
 
 class Batcher:
-    """`on_batch` is told the size of every batch that ran, from the device thread."""
+    """`run_seconds` says what a batch of so many frames takes, as far as it is known; `on_batch` is told the size of
+    every batch that ran, from a device thread."""
 
     def __init__(
         self,
@@ -71,26 +78,34 @@ class Batcher:
         max_frames: int,
         max_batch: int = 1,
         batch_wait_seconds: float = 0.0,
+        run_seconds: dict[int, float] | None = None,
         on_batch: Callable[[int], None] = lambda _size: None,
     ) -> None:
         self._backend = backend
         self._label = label
         self._max_frames = max_frames
         self._max_batch = max(1, min(max_batch, backend.max_batch))
-        self._batch_wait_seconds = batch_wait_seconds
+        self._wait = BatchWait(self._max_batch, batch_wait_seconds, run_seconds or {})
+        alone_seconds = _ALONE_OVER_RUN * (run_seconds or {}).get(1, 0.0)
+        self._admission = {priority: Admission(max_frames, alone_seconds) for priority in Priority}
         self._on_batch = on_batch
         self._changed = threading.Condition()
         self._queues: dict[Priority, deque[_Item]] = {priority: deque() for priority in Priority}
         self._admitted = dict.fromkeys(Priority, 0)
+        self._ever_admitted = 0
         self._coming = 0
         """Admitted frames that were not yet submitted: company that a batch may wait for."""
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name=f"device {label}", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"device {label} {lane}", daemon=True)
+            for lane in range(backend.lanes)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        return all(thread.is_alive() for thread in self._threads)
 
     def waiting(self, priority: Priority) -> int:
         """Frames that wait for the device."""
@@ -98,33 +113,45 @@ class Batcher:
 
     def check_room(self, priority: Priority) -> None:
         """Raise Overloaded when a frame would be refused now, NotReady when the model is going away."""
+        with self._changed:
+            if not self._closed and self._admitted[priority] >= self._admission[priority].limit:
+                self._admission[priority].asked()
+            self._require_room(priority)
+
+    def _require_room(self, priority: Priority) -> None:
         if self._closed:
             raise NotReady(f"{self._label} is being unloaded; ask again")
-        if self._admitted[priority] >= self._max_frames:
-            raise Overloaded(
-                f"{self._label} holds {self._admitted[priority]} frames already; the limit is {self._max_frames} "
-                "(ENDOMASK_MAX_QUEUED_FRAMES)"
-            )
+        if (held := self._admitted[priority]) < (limit := self._admission[priority].limit):
+            return
+        why = "(ENDOMASK_MAX_QUEUED_FRAMES)" if limit >= self._max_frames else "while more come than can be answered"
+        raise Overloaded(f"{self._label} holds {held} frames already; the limit is {limit} {why}")
 
     @contextmanager
     def admit(self, priority: Priority) -> Iterator[Ticket]:
         """A ticket for one frame, or Overloaded at once."""
         with self._changed:
-            self.check_room(priority)
+            self._admission[priority].asked()
+            self._require_room(priority)
+            alone = not any(self._admitted.values())
             self._admitted[priority] += 1
+            self._ever_admitted += 1
+            number = self._ever_admitted
             self._coming += 1
         ticket = Ticket(self, priority)
+        entered_at = time.perf_counter()
         try:
             yield ticket
         finally:
             with self._changed:
+                seconds = time.perf_counter() - entered_at
+                self._admission[priority].answered(seconds, alone=alone and number == self._ever_admitted)
                 self._admitted[priority] -= 1
                 if not ticket.submitted:
                     self._coming -= 1
                     self._changed.notify_all()
 
     def close(self, timeout_seconds: float = 10.0) -> None:
-        """End the device thread; frames that still wait fail with NotReady. A run on the device is waited for."""
+        """End the device threads; frames that still wait fail with NotReady. A run on the device is waited for."""
         with self._changed:
             self._closed = True
             left = [item for queue in self._queues.values() for item in queue]
@@ -134,7 +161,9 @@ class Batcher:
         for item in left:
             if item.future.set_running_or_notify_cancel():
                 item.future.set_exception(NotReady(f"{self._label} was unloaded before this frame's turn; ask again"))
-        self._thread.join(timeout_seconds)
+        ends_at = time.monotonic() + timeout_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, ends_at - time.monotonic()))
 
     def _submit(self, frame: U8, ticket: Ticket) -> "Future[Inference]":
         item = _Item(frame, Future(), time.perf_counter())
@@ -144,6 +173,7 @@ class Batcher:
             ticket.submitted = True
             self._coming -= 1
             self._queues[ticket.priority].append(item)
+            self._wait.arrived(item.submitted_at)
             self._changed.notify_all()
         return item.future
 
@@ -158,8 +188,7 @@ class Batcher:
             self._changed.wait_for(lambda: self._closed or self._queued())
             if self._closed:
                 return None
-            if self._max_batch > 1:
-                self._changed.wait_for(self._batch_is_full, timeout=self._batch_wait_seconds)
+            self._gather()
             taken: list[_Item] = []
             for queue in self._queues.values():
                 while queue and len(taken) < self._max_batch:
@@ -171,9 +200,13 @@ class Batcher:
     def _queued(self) -> int:
         return sum(map(len, self._queues.values()))
 
-    def _batch_is_full(self) -> bool:
-        """Nothing is won by waiting: enough frames are here, or no other is under way."""
-        return self._closed or self._queued() >= self._max_batch or self._coming == 0
+    def _gather(self) -> None:
+        """Wait for company for as long as that pays. Another GPU's thread may take the frames meanwhile."""
+        since = time.perf_counter()
+        while not self._closed and 0 < (waiting := self._queued()) < self._max_batch:
+            left = since + self._wait.patience(waiting, self._coming) - time.perf_counter()
+            if left <= 0 or not self._changed.wait(left):
+                return
 
     def _run(self, batch: list[_Item]) -> None:
         """Run a batch; when it fails, run its frames one by one, so that only the bad one fails."""
@@ -189,6 +222,8 @@ class Batcher:
                 self._run([item])
             return
         infer_seconds = time.perf_counter() - started_at
+        with self._changed:
+            self._wait.ran(len(batch), infer_seconds)
         for item, planes in zip(batch, probabilities, strict=True):
             item.future.set_result(Inference(planes, started_at - item.submitted_at, infer_seconds))
         self._on_batch(len(batch))

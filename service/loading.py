@@ -1,6 +1,7 @@
 """A package on disk -> a model that is verified, reproduces its golden outputs, and is warm."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from service.backends import Backend
+from service.backends.buckets import buckets_for
 from service.backends.choice import Choice
-from service.backends.golden import check_golden
-from service.backends.onnxruntime import choose_provider
+from service.backends.golden import GoldenCheck, GoldenSet, check_golden
+from service.backends.providers import choose_provider
 from service.backends.remembered import remembered_choice
 from service.errors import PackageError, ProviderUnavailable
 from service.manifest.agreement import Agreement
@@ -19,6 +21,9 @@ from service.manifest.schema import Manifest
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_WARM_UP_RUNS = 3
+"""A CUDA graph is captured after two."""
 
 OpenBackend = Callable[[Package, Settings], Choice]
 
@@ -47,6 +52,8 @@ class LoadedModel:
     package: Package
     choice: Choice
     golden: Agreement
+    run_seconds: dict[int, float]
+    """What a run took once warm, by its number of frames."""
 
     @property
     def backend(self) -> Backend:
@@ -65,19 +72,34 @@ def load_model(package: Package, settings: Settings, open_backend: OpenBackend =
     """Verify checksums, open the backend, reproduce the golden outputs, warm up; raises StartError."""
     package.verify()
     choice = open_backend(package, settings)
-    check = check_golden(package, choice.backend)
+    golden = package.golden()
+    check = choice.golden or check_golden(package, choice.backend, golden)
+    _require(package, choice.backend, check)
+    run_seconds = _warm_up(package, choice.backend, golden)
+    return LoadedModel(package, choice, check.agreement, run_seconds)
+
+
+def _require(package: Package, backend: Backend, check: GoldenCheck, batch: int = 1) -> None:
     if check.refused is not None:
-        backend = choice.backend
-        raise PackageError(f"{package.label} on {backend.name} {backend.provider} {backend.precision}: {check.refused}")
-    _warm_up(package, choice.backend)
-    return LoadedModel(package, choice, check.agreement)
+        how = f"{backend.name} {backend.provider} {backend.precision}{f' in batches of {batch}' * (batch > 1)}"
+        raise PackageError(f"{package.label} on {how}: {check.refused}")
 
 
-def _warm_up(package: Package, backend: Backend) -> None:
-    """The golden frames warmed up batches of one; the largest batch allocates what all others need."""
-    if backend.max_batch > 1:
-        entry = package.manifest.input
-        backend.run(np.zeros((backend.max_batch, entry.height, entry.width, 3), np.uint8))
+def _warm_up(package: Package, backend: Backend, golden: GoldenSet) -> dict[int, float]:
+    """Seconds of a run by batch size, after every size ran on every GPU and gave the golden masks.
+
+    Raises PackageError when a batch gives other masks: a graph captured for one size and replayed for another would.
+    """
+    seconds = {}
+    for size in buckets_for(backend.max_batch):
+        batch = np.resize(golden[0], (size, *golden[0].shape[1:]))
+        for _ in range(_WARM_UP_RUNS * backend.lanes if size > 1 or backend.lanes > 1 else 1):
+            started_at = time.perf_counter()
+            backend.run(batch)
+            seconds[size] = time.perf_counter() - started_at
+        if size > 1:
+            _require(package, backend, check_golden(package, backend, golden, size), size)
+    return seconds
 
 
 def packages_on_disk(models_dir: Path, name: str) -> dict[int, Path]:

@@ -6,9 +6,11 @@ Only the event loop's thread changes what is loaded; loading itself runs in a th
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
+from service.backends.cores import available_cores
 from service.batcher import Batcher
 from service.errors import Conflict, EndomaskError, PackageError, StartError, UnknownModel
 from service.loading import LoadedModel, OpenBackend, load_model, names_on_disk, open_best, packages_on_disk
@@ -23,7 +25,7 @@ OLDER_VERSIONS_KEPT = 4
 
 
 class ServedModel:
-    """A loaded model with its device thread. It is unloaded when it was retired and its last lease ended."""
+    """A loaded model with its device threads. It is unloaded when it was retired and its last lease ended."""
 
     def __init__(self, loaded: LoadedModel, settings: Settings, metrics: Metrics) -> None:
         self.loaded = loaded
@@ -35,6 +37,7 @@ class ServedModel:
             max_frames=settings.max_queued_frames,
             max_batch=settings.max_batch_frames,
             batch_wait_seconds=settings.batch_wait_ms / 1000,
+            run_seconds=loaded.run_seconds,
             on_batch=metrics.batch_size.labels(self.manifest.name).observe,
         )
         self._leases = 0
@@ -82,8 +85,15 @@ class Registry:
                 f"the default model {default} is not in {models_dir} (ENDOMASK_MODELS_DIR, ENDOMASK_DEFAULT_MODEL); "
                 f"there is {there}"
             )
-        for name in names:
-            self._served[name] = self._load(name, max(packages_on_disk(models_dir, name)))
+        newest = {name: max(packages_on_disk(models_dir, name)) for name in names}
+        # Compiling leaves the GIL: two models load in little more time than one.
+        with ThreadPoolExecutor(min(len(newest), available_cores()), thread_name_prefix="load") as pool:
+            loads = {name: pool.submit(self._load, name, version) for name, version in newest.items()}
+        try:
+            self._served = {name: load.result() for name, load in loads.items()}
+        except BaseException:
+            _close_loaded(loads.values())
+            raise
 
     def served(self) -> list[ServedModel]:
         """The versions that answer by default, by name."""
@@ -201,6 +211,13 @@ class Registry:
             backend.threads,
         )
         return ServedModel(loaded, self._settings, self._metrics)
+
+
+def _close_loaded(loads: Iterable["Future[ServedModel]"]) -> None:
+    """End the device threads of those that did load."""
+    for load in loads:
+        if load.exception() is None:
+            load.result().batcher.close()
 
 
 def _is_name(name: str) -> bool:

@@ -7,8 +7,9 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BackendName = Literal["auto", "onnxruntime", "openvino"]
-Provider = Literal["auto", "cuda", "cpu"]
+Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+VideoEncoder = Literal["auto", "libx264", "h264_nvenc", "h264_qsv"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -36,7 +37,8 @@ class Settings(BaseSettings):
     """Runtime: `auto` measures those that are there and keeps the fastest that gives the golden masks; a named one that
     is missing stops the start."""
     provider: Provider = "auto"
-    """Provider: `auto` takes CUDA when it works, else the CPU; a named one that is missing stops the start."""
+    """Provider: `auto` takes the GPU when it works, with TensorRT if that is there and faster than CUDA, else the CPU; a
+    named one that is missing stops the start."""
     precision: Precision = "auto"
     """Precision: `auto` measures those that the package has files for, and `bf16` (the FP32 file in bfloat16) where the
     CPU computes in it; a named one is never replaced."""
@@ -83,5 +85,8 @@ class Settings(BaseSettings):
     """Computing time that one place of a video may take to decode; also, four times as long by the clock."""
     decoder_cpu_seconds: float = Field(default=900.0, gt=0)
     """Computing time that the decoder may take for one segment of a video, or for its index."""
+    video_encoder: VideoEncoder = "auto"
+    """Encoder of annotated videos: `auto` takes NVIDIA's or Intel's where it encodes, else libx264; a named one that is
+    missing stops the worker. Workers of different machines that share a queue need the same one by name."""
     overlay_opacity: float = Field(default=0.45, ge=0, le=1)
     """How strongly class colours cover the picture in overlays."""

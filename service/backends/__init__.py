@@ -10,18 +10,21 @@ Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 
 class Backend(Protocol):
-    """A loaded model. `run` may be called from any thread, one call at a time."""
+    """A loaded model. `run` may be called from any thread; as many calls as there are lanes run beside each other, in
+    turns, and further ones wait."""
 
     name: str
     """The runtime: `onnxruntime` or `openvino`."""
     provider: str
-    """Where it runs: `cuda` or `cpu`. What is active, not what was asked for."""
+    """Where it runs: `tensorrt`, `cuda` or `cpu`. What is active, not what was asked for."""
     precision: str
     """`fp32`, `bf16`, `fp16` or `int8`."""
     threads: int
     """CPU threads that one run uses."""
     max_batch: int
     """Most frames that one run should take."""
+    lanes: int
+    """GPUs, each with the model on it; 1 on a CPU."""
 
     def run(self, frames: U8) -> U8:
         """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], 255 = certain."""

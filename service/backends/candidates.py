@@ -1,6 +1,9 @@
 """What a package could run on here, given what the settings ask for."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,6 +11,7 @@ from service.backends import Backend, Precision
 from service.backends.cores import available_cores
 from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.backends.openvino import OpenVinoBackend, is_installed, native_precisions
+from service.backends.providers import has_tensorrt
 from service.errors import PackageError, ProviderUnavailable
 from service.manifest.package import Package
 from service.settings import Settings
@@ -21,7 +25,7 @@ class Candidate(BaseModel):
     backend: str
     """`onnxruntime` or `openvino`."""
     provider: str
-    """`cuda` or `cpu`."""
+    """`tensorrt`, `cuda` or `cpu`."""
     precision: Precision
     """`bf16` is the FP32 file computed in bfloat16."""
     threads: int = Field(ge=1)
@@ -32,32 +36,47 @@ class Candidate(BaseModel):
         return f"{self.backend} {self.provider} {self.precision}{threads}"
 
 
-OpenCandidate = Callable[[Package, Candidate, int], Backend]
-"""Opens a candidate; the number is the largest batch. Raises StartError."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What every candidate is opened with: the largest batch, and the folder of what runtimes compiled."""
+
+    max_batch: int
+    cache_dir: Path | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.max_batch_frames, settings.data_dir / "compiled")
 
 
-def open_candidate(package: Package, candidate: Candidate, max_batch: int) -> Backend:
+OpenCandidate = Callable[[Package, Candidate, Opening], Backend]
+"""Opens a candidate; raises StartError."""
+
+
+def open_candidate(package: Package, candidate: Candidate, opening: Opening) -> Backend:
     kind = OpenVinoBackend if candidate.backend == "openvino" else OnnxRuntimeBackend
     return kind(
         package,
         provider=candidate.provider,
         precision=candidate.precision,
         threads=candidate.threads,
-        max_batch=max_batch,
+        max_batch=opening.max_batch,
+        cache_dir=opening.cache_dir,
     )
 
 
 def candidates_for(package: Package, settings: Settings, provider: str) -> list[Candidate]:
-    """Every pair of backend and precision that the settings allow on `provider`, FP32 first.
+    """Every pair of backend and precision that the settings allow on `provider`, FP32 first. Where the provider was
+    left open and CUDA is there, TensorRT is tried too if its library is there.
 
     Raises ProviderUnavailable when what was asked for by name is not there, PackageError when the package has no file
     in the precision asked for.
     """
     threads = settings.threads or available_cores()
     found = [
-        Candidate(backend=backend, provider=provider, precision=precision, threads=threads)
-        for backend in _backends(settings, provider)
-        for precision in _precisions(package, settings, backend, provider)
+        Candidate(backend=backend, provider=place, precision=precision, threads=threads)
+        for place in _places(settings, provider)
+        for backend in _backends(settings, place)
+        for precision in _precisions(package, settings, backend, place)
     ]
     if not found:
         raise ProviderUnavailable(
@@ -74,6 +93,10 @@ def allows(settings: Settings, candidate: Candidate) -> bool:
     return all(wish in ("auto", value) for wish, value in zip(asked, given, strict=True))
 
 
+def _places(settings: Settings, provider: str) -> list[str]:
+    return ["cuda", "tensorrt"] if (settings.provider, provider) == ("auto", "cuda") and has_tensorrt() else [provider]
+
+
 def _backends(settings: Settings, provider: str) -> list[str]:
     if settings.backend == "openvino":
         if not is_installed():
@@ -88,7 +111,8 @@ def _backends(settings: Settings, provider: str) -> list[str]:
 
 
 def _precisions(package: Package, settings: Settings, backend: str, provider: str) -> list[Precision]:
-    """`auto` leaves out what can't be faster: FP16 that the CPU would compute in FP32, INT8 on CUDA."""
+    """`auto` leaves out what can't be faster: FP16 that the CPU would compute in FP32, INT8 on CUDA, which TensorRT
+    alone computes in integers."""
     files = package.manifest.files
     if settings.precision not in ("auto", "bf16", *files):
         raise PackageError(
@@ -99,8 +123,9 @@ def _precisions(package: Package, settings: Settings, backend: str, provider: st
         return ["bf16"] if "bf16" in native else []
     if settings.precision != "auto":
         return [settings.precision]
-    if provider == "cuda":
-        return ["fp32", *(("fp16",) if "fp16" in files else ())]
+    if provider != "cpu":
+        reduced: tuple[Precision, ...] = ("fp16", "int8") if provider == "tensorrt" else ("fp16",)
+        return ["fp32", *(precision for precision in reduced if precision in files)]
     found: list[Precision] = ["fp32"]
     found += [precision for precision in ("bf16", "fp16") if precision in native and precision in ("bf16", *files)]
     found += ["int8"] if "int8" in files else []

@@ -5,11 +5,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from service.backends.cores import available_cores
-from service.backends.onnxruntime import cuda_device_count
+from service.backends.providers import cuda_device_count
 
 CPUINFO = Path("/proc/cpuinfo")
 _FIELDS = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags", "Features", "CPU part")
-_RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino")
+_RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt")
 
 
 def machine_identity(cpuinfo: Path = CPUINFO) -> dict[str, str]:

@@ -1,93 +1,115 @@
-"""ONNX Runtime on CUDA or the CPU. It would fall back to the CPU silently; this module never does."""
+"""ONNX Runtime on TensorRT, CUDA or the CPU. It would fall back to the CPU silently; this module never does."""
 
-import ctypes
+import logging
 from pathlib import Path
+from queue import SimpleQueue
 
-import numpy as np
 import onnxruntime as ort
 
 from service.backends import Precision, file_precision
+from service.backends.binding import BoundSession
+from service.backends.buckets import buckets_for
+from service.backends.compiled import compiled_folder
 from service.backends.contract import Port, check_contract
+from service.backends.pinned import cuda_runtime
+from service.backends.providers import (
+    Device,
+    Engine,
+    Listed,
+    attempts_for,
+    devices_of,
+    load_libraries,
+    provider_name,
+)
 from service.errors import InferenceFailed, PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
 from service.manifest.package import Package
-from service.manifest.schema import INPUT_NAME, OUTPUT_NAME
 
-_PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+log = logging.getLogger(__name__)
 
 
 class OnnxRuntimeBackend:
-    """One ONNX file of a package in one session.
+    """One ONNX file of a package, in one session for each GPU, or in one on the CPU.
 
-    Raises ProviderUnavailable when the provider asked for does not run here, PackageError when the file does not keep
-    the contract: `frames` uint8 [N, h, w, 3] in, `probabilities` uint8 [N, C, h, w] out.
+    `cache_dir` keeps TensorRT's engines. Raises ProviderUnavailable when the provider asked for does not run here,
+    PackageError when the file does not keep the contract: `frames` uint8 [N, h, w, 3] in, `probabilities` uint8
+    [N, C, h, w] out.
     """
 
     name = "onnxruntime"
 
     def __init__(
-        self, package: Package, *, provider: str, precision: Precision, threads: int, max_batch: int = 1
+        self,
+        package: Package,
+        *,
+        provider: str,
+        precision: Precision,
+        threads: int,
+        max_batch: int = 1,
+        cache_dir: Path | None = None,
     ) -> None:
         if precision == "bf16":
             raise ProviderUnavailable("backend onnxruntime does not compute in bf16 (ENDOMASK_PRECISION)")
         self.provider = provider
         self.precision: str = precision
         self.threads = threads
-        self.max_batch = max_batch if provider == "cuda" else 1
+        self.max_batch = 1 if provider == "cpu" else max_batch
         self._label = package.label
-        self._session = _open(package.model_path(file_precision(precision)), provider, threads, package.label)
-        _check(self._session, package)
+        engine = _engine(package, precision, self.max_batch, cache_dir)
+        opened = [_open_session(package, device, engine, threads) for device in devices_of(provider)]
+        self.lanes = len(opened)
+        self._free: SimpleQueue[BoundSession] = SimpleQueue()
+        for session in opened:
+            self._free.put(session)
 
     def run(self, frames: U8) -> U8:
-        """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w]; raises InferenceFailed."""
+        """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], on the GPU that was free longest.
+
+        Raises InferenceFailed.
+        """
+        session = self._free.get()
         try:
-            (probabilities,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: np.ascontiguousarray(frames)})
+            return session.run(frames)
         except Exception as error:
             raise InferenceFailed(f"{self._label} failed on a batch of {len(frames)} frames") from error
-        return np.asarray(probabilities, np.uint8)
+        finally:
+            self._free.put(session)
 
 
-def cuda_device_count() -> int:
-    """GPUs that the NVIDIA driver shows to this process; 0 without a driver."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
+def _engine(package: Package, precision: Precision, max_batch: int, cache_dir: Path | None) -> Engine:
+    """What TensorRT builds, and the folder that keeps it: one for each model file."""
+    entry, file = package.manifest.input, package.manifest.files[file_precision(precision)]
+    folder = compiled_folder(cache_dir, f"tensorrt/{package.manifest.name}-{file.sha256[:16]}")
+    return Engine(entry.height, entry.width, max_batch, precision, folder)
 
 
-def choose_provider(asked: str) -> str:
-    """`auto` -> `cuda` when this build and this machine have it, else `cpu`; a named one is returned as it is."""
-    if asked != "auto":
-        return asked
-    return "cuda" if _PROVIDERS["cuda"] in ort.get_available_providers() and cuda_device_count() else "cpu"
+def _open_session(package: Package, device: Device, engine: Engine, threads: int) -> BoundSession:
+    load_libraries(device.provider)
+    path = package.model_path(file_precision(engine.precision))
+    session = _start(path, attempts_for(device, engine), threads, package.label)
+    if (active := session.get_providers()[0]) != provider_name(device.provider):
+        raise ProviderUnavailable(f"provider {device.provider} was asked for, onnxruntime fell back to {active}")
+    _check(session, package)
+    runtime = cuda_runtime() if device.memory == "cuda" else None
+    return BoundSession(session, device, buckets_for(engine.max_batch), runtime)
 
 
-def _open(path: Path, provider: str, threads: int, label: str) -> ort.InferenceSession:
-    wanted = _PROVIDERS[provider]
-    if wanted not in ort.get_available_providers() or (provider == "cuda" and not cuda_device_count()):
-        raise ProviderUnavailable(
-            f"provider {provider} was asked for and is not there: this onnxruntime has "
-            f"{', '.join(ort.get_available_providers())} and {cuda_device_count()} GPUs are visible (ENDOMASK_PROVIDER)"
-        )
-    if provider == "cuda" and hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
+def _start(path: Path, attempts: list[Listed], threads: int, label: str) -> ort.InferenceSession:
+    """The first attempt that loads; a graph that CUDA can't capture says so while it loads."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Its threads would busy-wait between runs and take the cores from whoever works there then.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = ort.InferenceSession(path, options, providers=[wanted])
-    except Exception as error:
-        raise PackageError(f"{label}: onnxruntime can't load {path.name}: {error}") from error
-    if (active := session.get_providers()[0]) != wanted:
-        raise ProviderUnavailable(f"provider {provider} was asked for, onnxruntime fell back to {active}")
-    return session
+    failed: list[Exception] = []
+    for providers in attempts:
+        try:
+            return ort.InferenceSession(path, options, providers=providers)
+        except Exception as error:  # noqa: BLE001 - the runtime raises its own kinds and plain RuntimeErrors
+            log.info("%s: onnxruntime can't load %s with %s: %s", label, path.name, providers, error)
+            failed.append(error)
+    raise PackageError(f"{label}: onnxruntime can't load {path.name}: {failed[-1]}") from failed[-1]
 
 
 def _check(session: ort.InferenceSession, package: Package) -> None:

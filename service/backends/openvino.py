@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from service.backends import Precision, file_precision
+from service.backends.compiled import compiled_folder
 from service.backends.contract import Port, check_contract
 from service.errors import InferenceFailed, PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
@@ -32,15 +33,22 @@ _CAPABILITIES: dict[Precision, str] = {"bf16": "BF16", "fp16": "FP16"}
 class OpenVinoBackend:
     """One ONNX file of a package, compiled for single frames on the CPU.
 
-    `bf16` computes the FP32 file in bfloat16. In an INT8 file what is not quantised is computed in FP32. Raises
-    ProviderUnavailable when OpenVINO, the provider or the precision is not there, PackageError when the file does not
-    keep the contract.
+    `cache_dir` keeps what was compiled. `bf16` computes the FP32 file in bfloat16. In an INT8 file what is not
+    quantised is computed in FP32. Raises ProviderUnavailable when OpenVINO, the provider or the precision is not there,
+    PackageError when the file does not keep the contract.
     """
 
     name = "openvino"
 
     def __init__(
-        self, package: Package, *, provider: str = "cpu", precision: Precision, threads: int, max_batch: int = 1
+        self,
+        package: Package,
+        *,
+        provider: str = "cpu",
+        precision: Precision,
+        threads: int,
+        max_batch: int = 1,
+        cache_dir: Path | None = None,
     ) -> None:
         del max_batch  # a CPU gains nothing from a batch
         _require(provider, precision)
@@ -48,9 +56,10 @@ class OpenVinoBackend:
         self.precision: str = precision
         self.threads = threads
         self.max_batch = 1
+        self.lanes = 1
         self._label = package.label
         self._one_at_a_time = threading.Lock()
-        self._request = _compile(package, precision, threads).create_infer_request()
+        self._request = _compile(package, precision, threads, cache_dir).create_infer_request()
 
     def run(self, frames: U8) -> U8:
         """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], frame by frame; raises InferenceFailed."""
@@ -102,14 +111,14 @@ def _require(provider: str, precision: Precision) -> None:
         raise ProviderUnavailable("this CPU does not compute in bf16, the precision asked for (ENDOMASK_PRECISION)")
 
 
-def _compile(package: Package, precision: Precision, threads: int) -> "openvino.CompiledModel":
+def _compile(package: Package, precision: Precision, threads: int, cache_dir: Path | None) -> "openvino.CompiledModel":
     core = import_openvino().Core()
     path = package.model_path(file_precision(precision))
     graph = _read(core, path, package.label)
     _check(graph, package)
     graph.reshape([1, *list(graph.inputs[0].partial_shape)[1:]])
     try:
-        return core.compile_model(graph, "CPU", _options(precision, threads))
+        return core.compile_model(graph, "CPU", _options(precision, threads) | _cache(cache_dir))
     except RuntimeError as error:
         raise PackageError(f"{package.label}: openvino can't compile {path.name}: {error}") from error
 
@@ -132,6 +141,12 @@ def _options(precision: Precision, threads: int) -> dict[str, Any]:
         "ENABLE_HYPER_THREADING": True,
         "INFERENCE_PRECISION_HINT": _HINTS[precision] if native else "f32",
     }
+
+
+def _cache(cache_dir: Path | None) -> dict[str, Any]:
+    """The folder of compiled models, which the runtime finds again by their checksum and options."""
+    folder = compiled_folder(cache_dir, "openvino")
+    return {} if folder is None else {"CACHE_DIR": str(folder)}
 
 
 def _check(graph: "openvino.Model", package: Package) -> None:

@@ -8,13 +8,14 @@ import hashlib
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from service.backends.candidates import allows
-from service.backends.choice import HERE, Bench, Choice, Measured, choose, open_chosen
+from service.backends.choice import BUSY_SHARE, HERE, Bench, Choice, Measured, choose, reopen
 from service.backends.machine import machine_identity
 from service.errors import EndomaskError
 from service.manifest.package import Package
@@ -22,8 +23,12 @@ from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Grows when an older version's measurements no longer count."""
+QUIET_LOAD_PER_CORE = 0.25
+"""Where the machine was busy when measured and is below this now, a second measurement is worth its seconds."""
+_MEASURING = threading.Lock()
+"""Models load beside each other; two that are measured at once would measure each other."""
 _ASKED = {"backend", "provider", "precision", "threads", "max_batch_frames"}
 
 
@@ -33,16 +38,13 @@ class _Record(BaseModel):
     model: str
     key: str
     candidates: list[Measured]
+    busy_share: float
 
     @model_validator(mode="after")
     def _one_is_chosen(self) -> "_Record":
         if sum(line.chosen and line.refused is None for line in self.candidates) != 1:
             raise ValueError("exactly one candidate must be chosen")
         return self
-
-    @property
-    def chosen(self) -> Measured:
-        return next(line for line in self.candidates if line.chosen)
 
 
 def remembered_choice(
@@ -57,8 +59,10 @@ def remembered_choice(
     path = settings.data_dir / "choices" / f"{package.manifest.name}-{package.manifest.version}-{key[:16]}.json"
     if (known := _recall(path, key, package, settings, bench)) is not None:
         return known
-    choice = choose(package, settings, provider, bench)
-    _keep(path, _Record(model=package.label, key=key, candidates=list(choice.candidates)))
+    with _MEASURING:
+        choice = choose(package, settings, provider, bench)
+    lines = list(choice.candidates)
+    _keep(path, _Record(model=package.label, key=key, candidates=lines, busy_share=choice.busy_share))
     return choice
 
 
@@ -78,19 +82,25 @@ def _recall(path: Path, key: str, package: Package, settings: Settings, bench: B
     try:
         record = _Record.model_validate_json(path.read_bytes())
         _require_ours(record, key, package, settings)
-        backend = open_chosen(package, record.chosen, settings.max_batch_frames, bench)
+        if record.busy_share > BUSY_SHARE and bench.load_per_core() < QUIET_LOAD_PER_CORE:
+            log.info("%s: measuring again, since the machine was busy the last time and is not now", package.label)
+            return None
+        return reopen(package, tuple(record.candidates), settings, bench, record.busy_share)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EndomaskError) as error:
         log.warning("%s: measuring again, since %s does not hold: %s", package.label, path.name, error)
         return None
-    return Choice(backend, tuple(record.candidates))
 
 
 def _require_ours(record: _Record, key: str, package: Package, settings: Settings) -> None:
     """Raise ValueError when the record is of another model, machine or setting: someone changed or moved the file."""
-    if (record.model, record.key) != (package.label, key) or not allows(settings, record.chosen):
+    if (record.model, record.key) != (package.label, key) or not allows(settings, _chosen(record)):
         raise ValueError("it is of another model, machine or setting")
+
+
+def _chosen(record: _Record) -> Measured:
+    return next(line for line in record.candidates if line.chosen)
 
 
 def _keep(path: Path, record: _Record) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from service.backends.candidates import Candidate
+from service.backends.busy import CpuTimes
+from service.backends.candidates import Candidate, Opening
 from service.backends.choice import Bench
 from service.errors import EndomaskError
 from service.imaging.geometry import U8
@@ -33,6 +34,9 @@ class ScriptedBench:
         self.fails: dict[str, EndomaskError] = {}
         self.opened: list[str] = []
         self.now = 0.0
+        self.others_share = 0.0
+        """Part of the cores that others use, as long as time passes here."""
+        self.load_per_core = 0.0
 
     def milliseconds(self, backend: Scripted) -> float:
         """Threads beyond the first cost nothing and gain nothing, unless `times` says so."""
@@ -41,9 +45,12 @@ class ScriptedBench:
 
     @property
     def bench(self) -> Bench:
-        return Bench(self._open, lambda: self.now)
+        return Bench(self._open, lambda: self.now, self._cpu_times, lambda: self.load_per_core)
 
-    def _open(self, _package: Package, candidate: Candidate, _max_batch: int) -> Scripted:
+    def _cpu_times(self) -> CpuTimes:
+        return CpuTimes(total=self.now, used=self.now * self.others_share, own=0.0)
+
+    def _open(self, _package: Package, candidate: Candidate, _opening: Opening) -> Scripted:
         name = f"{candidate.backend} {candidate.precision}"
         self.opened.append(f"{name} {candidate.threads}")
         if name in self.fails:

@@ -29,6 +29,7 @@ class FakeBackend:
     provider = "cpu"
     precision = "fp32"
     threads = 1
+    lanes = 1
 
     def __init__(self, channels: int = 1, max_batch: int = 1, fails_on: tuple[int, int, int] | None = None) -> None:
         self.channels = channels

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.backends.onnxruntime import cuda_device_count
+from service.backends.providers import cuda_device_count
 from service.errors import PackageError, ProviderUnavailable
 from service.loading import open_best
 from tests.support.red import write_red_package

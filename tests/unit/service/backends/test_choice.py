@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.backends.choice import Choice, choose
+from service.backends.choice import HOPELESS_ROUNDS, ROUNDS, Choice, choose
 from service.backends.openvino import is_installed, native_precisions
 from service.errors import PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
@@ -108,3 +108,28 @@ def test_a_slow_model_is_measured_in_fewer_rounds(tmp_path: Path, both: Package)
     choose(both, asked(tmp_path, backend="onnxruntime"), "cpu", script.bench)
     golden_frames, one_round = 2, 2
     assert script.now == pytest.approx(3.0 * (golden_frames + one_round))
+
+
+def test_a_hopeless_one_gets_two_turns_and_keeps_its_time(tmp_path: Path, both: Package) -> None:
+    script = ScriptedBench({"onnxruntime int8": 9.0, "openvino int8": 4.0})
+    choice = choose(both, asked(tmp_path), "cpu", script.bench)
+    golden_frames, runs_a_turn = 2, 2
+    slow_runs = golden_frames + runs_a_turn * HOPELESS_ROUNDS
+    fast_runs = golden_frames + runs_a_turn * ROUNDS
+    assert script.now == pytest.approx((9.0 * slow_runs + 4.0 * fast_runs) / 1000)
+    assert choice.candidates[-1].milliseconds == pytest.approx(9.0)
+
+
+def test_a_slightly_slower_one_gets_every_turn(tmp_path: Path, both: Package) -> None:
+    script = ScriptedBench({"onnxruntime int8": 7.0, "openvino int8": 4.0})
+    choose(both, asked(tmp_path), "cpu", script.bench)
+    assert script.now == pytest.approx((7.0 + 4.0) * (2 + 2 * ROUNDS) / 1000)
+
+
+def test_a_machine_that_others_used_meanwhile_is_told_of(
+    tmp_path: Path, both: Package, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = ScriptedBench()
+    script.others_share = 0.5
+    assert choose(both, asked(tmp_path), "cpu", script.bench).busy_share == pytest.approx(0.5)
+    assert "red/1: other processes used 50% of the processor while it was measured" in caplog.text

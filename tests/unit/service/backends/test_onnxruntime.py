@@ -5,7 +5,8 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from service.backends.onnxruntime import OnnxRuntimeBackend, choose_provider, cuda_device_count
+from service.backends.onnxruntime import OnnxRuntimeBackend
+from service.backends.providers import choose_provider, cuda_device_count
 from service.errors import ProviderUnavailable
 from service.manifest.package import Package
 from tests.support.red import write_red_package

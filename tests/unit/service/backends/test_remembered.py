@@ -130,3 +130,22 @@ def test_a_folder_that_can_not_be_written_costs_the_memory_only(
     script = ScriptedBench({"openvino int8": 4.0})
     assert load(both, asked(tmp_path), script).backend.name == "openvino"
     assert "red/1: can't remember its backend" in caplog.text
+
+
+@pytest.mark.parametrize(("load_per_core", "opened"), [(0.1, MEASURED), (0.9, RECALLED)])
+def test_a_choice_made_on_a_busy_machine_is_measured_again_once_it_is_quiet(
+    tmp_path: Path, both: Package, load_per_core: float, opened: list[str]
+) -> None:
+    script = ScriptedBench({"onnxruntime int8": 9.0, "openvino int8": 4.0})
+    script.others_share = 0.5
+    load(both, asked(tmp_path), script)
+    script.load_per_core = load_per_core
+    script.others_share = 0.0
+    assert load(both, asked(tmp_path), script).busy_share == pytest.approx(0.0 if opened == MEASURED else 0.5)
+    assert script.opened == opened
+
+
+def test_a_choice_made_on_a_quiet_machine_stays(tmp_path: Path, both: Package, script: ScriptedBench) -> None:
+    script.load_per_core = 0.0
+    load(both, asked(tmp_path), script)
+    assert script.opened == RECALLED

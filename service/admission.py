@@ -1,0 +1,64 @@
+"""How many frames a model may hold: many while callers take turns, few once more frames come than can be answered.
+
+Sixteen callers that each wait for their answer keep a long queue and lose nothing by it. When frames come faster than
+they are answered, the queue is only delay: then it is held as short as the promised time allows.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+WINDOW_SECONDS = 1.0
+"""Frames asked for and answered are compared over this time."""
+BURST_FRAMES = 16
+"""So many may come at once without being too many."""
+OVERLOAD = 2.0
+"""More frames asked for than this many times the answered ones, and a burst, are too many."""
+PATIENCE = 3.5
+"""Under overload a frame is held this many times as long as one that is alone: sending and refusing cost time too,
+and five times is promised."""
+_WEIGHT = 0.1
+
+
+class Admission:
+    """Not safe for threads: its owner holds a lock. `alone_seconds` is a guess at a lone frame's time in the house."""
+
+    def __init__(self, most: int, alone_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._alone_seconds = alone_seconds
+        self._seen_alone = False
+        self._clock = clock
+        self._asked: deque[float] = deque()
+        self._answered: deque[float] = deque()
+
+    def asked(self) -> None:
+        """A frame came, whether or not it is let in."""
+        self._asked.append(self._clock())
+
+    def answered(self, seconds: float, *, alone: bool) -> None:
+        """A frame left after so long; `alone` when no other was there meanwhile."""
+        self._answered.append(self._clock())
+        if alone:
+            weight = _WEIGHT if self._seen_alone else 1.0
+            self._alone_seconds += weight * (seconds - self._alone_seconds)
+            self._seen_alone = True
+
+    @property
+    def overloaded(self) -> bool:
+        self._forget()
+        return len(self._asked) > OVERLOAD * len(self._answered) + BURST_FRAMES
+
+    @property
+    def limit(self) -> int:
+        """Frames that may be in the house. Under overload as many as leave it in the promised time (Little's law);
+        at least what one caller alone would get is answered in a second, so the device never waits for a decoder."""
+        if not self.overloaded or self._alone_seconds <= 0:
+            return self._most
+        rate = max(len(self._answered) / WINDOW_SECONDS, 1 / self._alone_seconds)
+        return min(self._most, int(PATIENCE * self._alone_seconds * rate))
+
+    def _forget(self) -> None:
+        since = self._clock() - WINDOW_SECONDS
+        for times in (self._asked, self._answered):
+            while times and times[0] < since:
+                times.popleft()
