@@ -1,0 +1,68 @@
+"""Twenty minutes of frames and videos: does memory stay where it is? Only when asked for by name."""
+
+import json
+import time
+from statistics import median
+from typing import Any
+
+from benchmarks.bench import FRAME_SIZES, Bench
+from benchmarks.clips import CLIP_SIZES, clip
+from benchmarks.contenders import endomask_environment
+from benchmarks.peers.wire import HttpRequest
+from benchmarks.processes import members, memory_mb
+from benchmarks.serving import Server, ask_once, put_under_load, serving
+
+SECONDS = 1200.0
+QUICK_SECONDS = 20.0
+_STRETCH_SECONDS = 10.0
+_CLIENTS = 4
+
+
+def measure(bench: Bench) -> dict[str, Any]:
+    """Frames from four clients while videos are processed one after another; memory of all processes meanwhile."""
+    seconds = QUICK_SECONDS if bench.quick else SECONDS
+    video = clip(bench, CLIP_SIZES[0], bench.scale.clip_seconds).path.read_bytes()
+    with serving(bench.folder / "soak", **endomask_environment(bench), ENDOMASK_WORKERS="1") as server:
+        return _soak(bench, server, video, seconds)
+
+
+def _soak(bench: Bench, server: Server, video: bytes, seconds: float) -> dict[str, Any]:
+    frame = HttpRequest("POST", "/v1/segment", {"Content-Type": "image/jpeg"}, bench.jpeg(FRAME_SIZES[0]))
+    upload = HttpRequest("POST", "/v1/videos", {"Content-Type": "video/mp4"}, video)
+    samples, answers, failed, videos = [], 0, 0, 0
+    started_at = time.monotonic()
+    while time.monotonic() < started_at + seconds:
+        if not _busy(server):
+            status, _ = ask_once(server.port, upload)
+            videos += status == 202
+            failed += status != 202
+        stretch = min(_STRETCH_SECONDS, seconds / 4)
+        seen, _ = put_under_load(
+            server.port, frame, bench.folder / "load", clients=_CLIENTS, warm_up_seconds=0, seconds=stretch
+        )
+        answers += len(seen.milliseconds)
+        failed += seen.broken + sum(count for status, count in seen.statuses.items() if status != "200")
+        samples.append((round(time.monotonic() - started_at, 1), round(memory_mb(members(server.family)), 1)))
+        bench.say(f"  {samples[-1][0]:6.0f} s  {samples[-1][1]:7.1f} MB  {answers} frames, {videos} videos")
+    return {
+        "seconds": seconds,
+        "frames": answers,
+        "videos": videos,
+        "failed": failed,
+        "memory_mb": samples,
+        "growth_mb": growth([megabytes for _, megabytes in samples]),
+    }
+
+
+def growth(megabytes: list[float]) -> float:
+    """Median of the last quarter minus that of the second one: the first warms up. 0 with fewer than four values."""
+    quarter = len(megabytes) // 4
+    if not quarter:
+        return 0.0
+    return round(median(megabytes[-quarter:]) - median(megabytes[quarter : 2 * quarter]), 1)
+
+
+def _busy(server: Server) -> bool:
+    """Whether a video waits or is at work."""
+    asked = (HttpRequest("GET", f"/v1/videos?status={status}&limit=1", {}, b"") for status in ("queued", "running"))
+    return any(json.loads(ask_once(server.port, request)[1])["total"] for request in asked)
