@@ -49,17 +49,18 @@ class Decoder:
             except EOFError:
                 return
             allow_computing(self._limits.cpu_seconds)
-            self._on_progress()
-            self._say(self._answer(request))
+            self.on_progress()
+            self._say(self.answer(request))
 
-    def _answer(self, request: dict[str, Any]) -> bytes:
+    def answer(self, request: dict[str, Any]) -> bytes:
+        """The message that ends a request; frames are sent before it."""
         try:
             match request:
                 case {"task": "probe"}:
-                    info = probe(self._file, self._limits.max_megapixels, self._on_progress)
+                    info = probe(self._file, self._limits.max_megapixels, self.on_progress)
                     return wire.INFO + wire.pack_json(asdict(info))
                 case {"task": "index", "max_frames": max_frames}:
-                    return wire.INDEX + wire.pack_index(index_video(self._file, max_frames, self._on_progress))
+                    return wire.INDEX + wire.pack_index(index_video(self._file, max_frames, self.on_progress))
                 case _:
                     self._read(request)
                     return wire.DONE
@@ -78,11 +79,11 @@ class Decoder:
             (request["first"], request["last"]),
             max_megapixels=self._limits.max_megapixels,
             threads=request["threads"],
-            on_progress=self._on_progress,
+            on_progress=self.on_progress,
         )
         height, width = request["height"], request["width"]
         for number, frame in frames:
-            self._on_progress()
+            self.on_progress()
             picture = self._free_slot(height, width)
             self._say(write_picture(frame, number, planes_of(picture, height, width)).pack())
             self._sent += 1
@@ -99,7 +100,8 @@ class Decoder:
             self._service.recv_bytes()
             self._taken += 1
 
-    def _on_progress(self) -> None:
+    def on_progress(self) -> None:
+        """Begin a new frame's time, and let the service know now and then that the work goes on."""
         allow_computing_until_progress(self._limits.frame_seconds)
         if time.monotonic() - self._spoke_at > _WORD_EVERY_SECONDS:
             self._say(wire.ALIVE)
@@ -113,7 +115,10 @@ def _refusal(code: str, detail: str, *, limit: bool = False) -> bytes:
     return wire.REFUSED + wire.pack_json({"code": code, "detail": detail, "limit": limit})
 
 
-def main(parent: int, memory_descriptor: int | None, limits: DecoderLimits) -> None:
+def main(argument: str, decoder: type[Decoder] = Decoder) -> None:
+    """`argument` as `DecoderProcess` gives it."""
+    parent, memory_descriptor, given = json.loads(argument)
+    limits = DecoderLimits(**given)
     die_with_parent(parent)
     memory = None
     if memory_descriptor is not None:
@@ -121,9 +126,8 @@ def main(parent: int, memory_descriptor: int | None, limits: DecoderLimits) -> N
         os.close(memory_descriptor)
     with os.fdopen(0, "rb", closefd=False) as file:
         confine(limits)
-        Decoder(Connection(1), file, memory, limits).serve()
+        decoder(Connection(1), file, memory, limits).serve()
 
 
 if __name__ == "__main__":
-    started_by, shared, given = json.loads(sys.argv[1])
-    main(started_by, shared, DecoderLimits(**given))
+    main(sys.argv[1])

@@ -21,6 +21,8 @@ class DecoderLimits:
     """Computing time between two signs of progress: a frame, or a packet that was passed over."""
     cpu_seconds: float = 900.0
     """Computing time for one probe, one index or one segment."""
+    silence_seconds: float = 120.0
+    """Time by the clock without a word, after which a process counts as hung: it may wait for storage or a core."""
 
     @classmethod
     def of(cls, settings: "Settings") -> Self:
@@ -29,12 +31,8 @@ class DecoderLimits:
             memory_megabytes=settings.decoder_memory_megabytes,
             frame_seconds=settings.decoder_frame_seconds,
             cpu_seconds=settings.decoder_cpu_seconds,
+            silence_seconds=_SILENCE_FACTOR * settings.decoder_frame_seconds,
         )
-
-    @property
-    def silence_seconds(self) -> float:
-        """Time by the clock without a word, after which a process counts as hung: it may wait for storage or a core."""
-        return _SILENCE_FACTOR * self.frame_seconds
 
     @property
     def over_memory(self) -> str:

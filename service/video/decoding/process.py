@@ -5,13 +5,14 @@ import logging
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from service.errors import DecoderCrashed, DecoderKilled, DecoderLimit, EndomaskError, TooManyPixels, UndecodableVideo
 from service.video.decoding import wire
@@ -23,7 +24,6 @@ DECODER_COMMAND = (sys.executable, "-P", "-m", "service.video.decoding")
 _ROOT = Path(__file__).resolve().parents[3]
 _ENVIRONMENT = {
     "PYTHONPATH": str(_ROOT),
-    "PYTHONDONTWRITEBYTECODE": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
 }
@@ -49,6 +49,8 @@ class DecoderProcess:
 
     def __enter__(self) -> Self:
         ours, theirs = socket.socketpair()
+        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            ours.setsockopt(socket.SOL_SOCKET, direction, _timeval(self._limits.silence_seconds))
         arguments = json.dumps([os.getpid(), self._memory, asdict(self._limits)])
         with self._path.open("rb") as file, ours, theirs:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -75,8 +77,10 @@ class DecoderProcess:
         """Raises DecoderLimit, DecoderCrashed, DecoderKilled when the process has died."""
         try:
             self._connection.send_bytes(message)
-        except (BrokenPipeError, ConnectionResetError):
-            self._raise_death()
+        except BlockingIOError as error:
+            raise self._hung() from error
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise self._death() from error
 
     def receive(self) -> tuple[bytes, bytes]:
         """Kind and body of the next message that is more than a sign of life.
@@ -96,13 +100,11 @@ class DecoderProcess:
 
     def _hear(self) -> bytes:
         try:
-            if not self._connection.poll(self._limits.silence_seconds):
-                raise DecoderKilled(
-                    f"the decoder gave no sign of life for {self._limits.silence_seconds:g} s and was stopped"
-                )
             return self._connection.recv_bytes(wire.LONGEST_MESSAGE)
-        except (EOFError, ConnectionResetError):
-            self._raise_death()
+        except BlockingIOError as error:
+            raise self._hung() from error
+        except (EOFError, ConnectionResetError) as error:
+            raise self._death() from error
         except OSError as error:
             raise self.misled() from error
 
@@ -110,12 +112,15 @@ class DecoderProcess:
         """The error for an answer that no decoder gives."""
         return DecoderCrashed("the decoder gave an answer that makes no sense; the file may be made to attack it")
 
-    def _raise_death(self) -> NoReturn:
+    def _hung(self) -> EndomaskError:
+        seconds = self._limits.silence_seconds
+        return DecoderKilled(f"the decoder gave no sign of life for {seconds:g} s and was stopped")
+
+    def _death(self) -> EndomaskError:
         try:
-            code = self._process.wait(_DEATH_SECONDS)
+            return _cause(self._process.wait(_DEATH_SECONDS), self._limits)
         except subprocess.TimeoutExpired:
-            raise self.misled() from None
-        raise _death(code, self._limits)
+            return self.misled()
 
 
 def _refused(body: bytes) -> EndomaskError:
@@ -130,7 +135,7 @@ def _refused(body: bytes) -> EndomaskError:
     return TooManyPixels(detail) if code == TooManyPixels.code else UndecodableVideo(detail)
 
 
-def _death(code: int, limits: DecoderLimits) -> EndomaskError:
+def _cause(code: int, limits: DecoderLimits) -> EndomaskError:
     """What a process that ended with this return code died of."""
     if code == -signal.SIGPROF:
         return DecoderLimit(limits.over_frame_time)
@@ -141,6 +146,10 @@ def _death(code: int, limits: DecoderLimits) -> EndomaskError:
     if code < 0:
         return DecoderCrashed(f"the decoder crashed on this file ({_signal_name(-code)})")
     return DecoderKilled(f"the decoder ended by itself (return code {code}); the service's log may say why")
+
+
+def _timeval(seconds: float) -> bytes:
+    return struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6))
 
 
 def _signal_name(number: int) -> str:
