@@ -68,7 +68,7 @@ class VideoJobs:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._engine = open_database(settings)
-        sa.event.listen(self._engine, "handle_error", _explain)
+        sa.event.listen(self._engine, "handle_error", _explain, retval=True)
         self._table = JobTable(self._engine)
         self._client: DBOSClient | None = None
         self._connecting = Lock()
@@ -186,10 +186,11 @@ class VideoJobs:
             return self._client
 
 
-def _explain(context: sa.ExceptionContext) -> None:
-    """The caller hears that the database is away, and may come again; what is in the way is logged with the request."""
-    if isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
-        context.chained_exception = NotReady("the job database does not answer; try again in a moment")
+def _explain(context: sa.ExceptionContext) -> Exception | None:
+    """The caller hears that the database is away, and may come again. A stale connection is simply replaced."""
+    if context.is_pre_ping or not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+        return None
+    return NotReady("the job database does not answer; try again in a moment")
 
 
 def _columns(new: NewJob) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from service.errors import InferenceFailed
 from service.imaging.geometry import U8, decide, restore
 from service.imaging.masks import encode_png
 from service.imaging.stats import measure
@@ -142,13 +143,18 @@ class _SegmentRun:
         clock = time.perf_counter()
         chosen = [item for item in batch if item.prepared is not None]
         if chosen:
-            outputs = self._work.model.backend.run(
-                np.stack([item.prepared for item in chosen if item.prepared is not None])
-            )
-            for item, output in zip(chosen, outputs, strict=True):
+            prepared = np.stack([item.prepared for item in chosen if item.prepared is not None])
+            for item, output in zip(chosen, self._run(prepared), strict=True):
                 item.probabilities = output
         self._clock("infer", clock)
         return batch
+
+    def _run(self, prepared: U8) -> U8:
+        """Raises InferenceFailed, which may pass: a device can be short of memory for a moment."""
+        try:
+            return self._work.model.backend.run(prepared)
+        except Exception as error:
+            raise InferenceFailed(f"{self._work.model.label} failed on this video") from error
 
     def _annotate(self, items: Iterable[_Item]) -> Iterator[_Item]:
         outputs = self._work.options.outputs

@@ -1,0 +1,92 @@
+"""API servers and workers in processes of their own, as on several machines: they share a database and a folder."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from tests.support.red import write_red_package
+from tests.support.server import ROOT, RunningServer, free_port, processes_of, wait_until_ready
+
+_STOP_DEADLINE_S = 60
+
+
+class Cluster:
+    """Processes by name, each ended by its own id. Leaving the context ends those that still run."""
+
+    def __init__(self, folder: Path, database_url: str = "", **settings: str) -> None:
+        """SQLite where no database is given, which is for one server with its workers."""
+        self._folder = folder
+        write_red_package(folder / "models")
+        self._environment = os.environ | {
+            "ENDOMASK_HOST": "127.0.0.1",
+            "ENDOMASK_DATA_DIR": str(self.data_dir),
+            "ENDOMASK_MODELS_DIR": str(folder / "models"),
+            "ENDOMASK_DEFAULT_MODEL": "red",
+            "ENDOMASK_DATABASE_URL": database_url,
+            "ENDOMASK_SEGMENT_SECONDS": "1",
+            "OMP_NUM_THREADS": "1",
+            **settings,
+        }
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def data_dir(self) -> Path:
+        return self._folder / "data"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+        for pid in processes_of(self.data_dir):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def start_server(self, name: str, workers: int = 0) -> str:
+        """Its address, once it is ready."""
+        port = free_port()
+        process = self._start(name, "serve", "--workers", str(workers), ENDOMASK_PORT=str(port))
+        running = RunningServer(f"http://127.0.0.1:{port}", process, self.data_dir, self._log(name))
+        wait_until_ready(running)
+        return running.url
+
+    def start_worker(self, name: str) -> None:
+        self._start(name, "worker")
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and no one starts it again."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait(_STOP_DEADLINE_S)
+
+    def stop(self, name: str) -> int:
+        """SIGTERM; the exit code."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        return process.wait(_STOP_DEADLINE_S)
+
+    def workers_of_servers(self) -> list[int]:
+        """Process ids of the workers that servers have started, decoders and the like not among them."""
+        started = {process.pid for process in self.processes.values()}
+        found = processes_of(self.data_dir)
+        return [pid for pid, command in found.items() if " service worker" in command and pid not in started]
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+    def _start(self, name: str, *arguments: str, **settings: str) -> "subprocess.Popen[bytes]":
+        with self._log(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "service", *arguments],
+                cwd=ROOT,
+                env=self._environment | settings,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self.processes[name]
