@@ -32,7 +32,7 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_best) -> 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.pipeline = Pipeline(metrics)
+        app.state.pipeline = Pipeline(metrics, settings.threads)
         try:
             yield
         finally:

@@ -104,11 +104,11 @@ def close_frame(
 
 
 class Pipeline:
-    """Runs frames through a model; decoding and encoding in as many threads as there are cores."""
+    """Runs frames through a model; decoding and encoding in `threads` threads, 0: as many as there are cores."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, threads: int = 0) -> None:
         self._metrics = metrics
-        self._threads = ThreadPoolExecutor(available_cores(), thread_name_prefix="frame")
+        self._threads = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="frame")
 
     async def segment(
         self,

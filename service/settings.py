@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     """Precision: `auto` measures those that the package has files for, and `bf16` (the FP32 file in bfloat16) where the
     CPU computes in it; a named one is never replaced."""
     threads: int = Field(default=0, ge=0, le=256)
-    """CPU threads that one inference uses; 0 takes the cores that the cgroup and the affinity allow, or fewer where
-    those are faster."""
+    """CPU threads that one inference uses, and threads that decode and encode frames; 0 takes the cores that the cgroup
+    and the affinity allow, and for inference fewer where those are faster."""
 
     # Frames
     max_frame_megabytes: float = Field(default=25.0, gt=0)
@@ -56,11 +56,12 @@ class Settings(BaseSettings):
     max_frames_per_request: int = Field(default=64, ge=1)
     """Most `file` parts in one multipart request."""
     max_queued_frames: int = Field(default=64, ge=1)
-    """Frames that one model may hold at once, waiting and at work; the next one is answered 503 at once."""
+    """Frames that one model may hold at once, waiting and at work; the next one is answered 503 at once. While frames
+    come faster than they are answered, it holds as few as keep an accepted frame's time within five lone ones'."""
     max_batch_frames: int = Field(default=8, ge=1)
     """Largest batch on a GPU. On a CPU frames run one by one."""
     batch_wait_ms: float = Field(default=2.0, ge=0)
-    """How long a GPU batch may wait for company when others are under way."""
+    """Longest that a GPU batch may wait for company. It waits only while that answers its frames sooner in the mean."""
 
     # Videos
     data_dir: Path = Path("data")
@@ -71,6 +72,8 @@ class Settings(BaseSettings):
     max_running_videos: int = Field(default=4, ge=1)
     """Videos that are worked on in turns, over all workers; further ones wait for their beginning. The same on all
     machines."""
+    worker_niceness: int = Field(default=19, ge=0, le=19)
+    """How far those workers stand back from frames for the processor: 19 takes what others leave, 0 an equal share."""
     database_url: str | None = None
     """Job database; SQLite inside the data folder when unset, `postgresql://...` otherwise."""
     max_upload_gigabytes: float = Field(default=50.0, gt=0)

@@ -93,7 +93,7 @@ def devices_of(provider: str) -> list[Device]:
         )
     if provider == "tensorrt" and not has_tensorrt():
         raise ProviderUnavailable(
-            f"provider tensorrt was asked for and {_TENSORRT_LIBRARY} is not there: pip install tensorrt "
+            f"provider tensorrt was asked for and {_TENSORRT_LIBRARY} is not there: pip install 'tensorrt-cu13<11' "
             "(ENDOMASK_PROVIDER)"
         )
     return [Device(provider)] if provider == "cpu" else [Device(provider, index) for index in range(gpus)]
