@@ -37,8 +37,8 @@ class Settings(BaseSettings):
     """Runtime: `auto` measures those that are there and keeps the fastest that gives the golden masks; a named one that
     is missing stops the start."""
     provider: Provider = "auto"
-    """Provider: `auto` takes the GPU when it works, with TensorRT if that is there and faster than CUDA, else the CPU; a
-    named one that is missing stops the start."""
+    """Provider: `auto` takes the GPU when it works, with TensorRT if that is there and faster than CUDA, else the CPU;
+    a named one that is missing stops the start."""
     precision: Precision = "auto"
     """Precision: `auto` measures those that the package has files for, and `bf16` (the FP32 file in bfloat16) where the
     CPU computes in it; a named one is never replaced."""
