@@ -16,7 +16,9 @@ def main(arguments: list[str]) -> int:
     """0 when every peer asked for answered the service's mask."""
     parser = ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("command", choices=("check",))
-    parser.add_argument("names", nargs="*", metavar="PEER", help=f"all unless named: {', '.join(p.name for p in PEERS)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="PEER", help=f"all unless named: {', '.join(p.name for p in PEERS)}"
+    )
     given = parser.parse_args(arguments)
     if unknown := set(given.names) - {peer.name for peer in PEERS}:
         parser.error(f"no such peer: {', '.join(sorted(unknown))}")

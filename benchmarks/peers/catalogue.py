@@ -48,6 +48,8 @@ class Peer:
     """Beyond what all get; `{port}`, `{workers}` and `{home}`, a folder of its own, are filled in."""
     one_worker: bool = False
     """True: one worker with a thread of ONNX Runtime for each core; False: a worker of one thread for each core."""
+    venvs: Path = VENVS
+    """Where the environments lie."""
 
     @property
     def requirements(self) -> Path:
@@ -61,9 +63,9 @@ class Peer:
             raise ValueError(f"{self.requirements} does not pin {self.distribution}")
         return pinned[1]
 
-    def install(self, venvs: Path = VENVS) -> Path:
+    def install(self) -> Path:
         """Folder of the environment, made if need be. Raises InstallFailed."""
-        return install(self.name, self.requirements, self.python, venvs)
+        return install(self.name, self.requirements, self.python, self.venvs)
 
     def request(self, jpeg: bytes) -> HttpRequest:
         return self.wire.request(self.wire.path, jpeg)
@@ -72,14 +74,12 @@ class Peer:
         """A good answer -> class ids uint8 [H, W]. Raises UnreadableAnswer."""
         return self.wire.read_mask(body, headers)
 
-    def start(
-        self, port: int, model_path: Path, log: Path, cores: int | None = None, venvs: Path = VENVS
-    ) -> "subprocess.Popen[bytes]":
+    def start(self, port: int, model_path: Path, log: Path, cores: int | None = None) -> "subprocess.Popen[bytes]":
         """The server on 127.0.0.1:`port`, writing to `log`; wait for its first good answer, then ask.
 
         Start it inside `processes.family()`, which ends what it starts. `cores` are those available unless given.
         """
-        venv, (workers, threads) = venvs / self.name, self.layout(cores or available_cores())
+        venv, (workers, threads) = self.venvs / self.name, self.layout(cores or available_cores())
         home = venv / "home"
         home.mkdir(exist_ok=True)
         known = {"port": str(port), "workers": str(workers), "home": str(home)}

@@ -13,7 +13,7 @@ class InstallFailed(Exception):
     """A peer's environment could not be made; the message holds the end of what pip or venv said."""
 
 
-def install(name: str, requirements: Path, python: str, venvs: Path = VENVS) -> Path:
+def install(name: str, requirements: Path, python: str, venvs: Path) -> Path:
     """The environment's folder under `venvs`; nothing is done when it was made from these requirements before.
 
     `python` is the interpreter to make it with. Raises InstallFailed.

@@ -1,11 +1,12 @@
 """What goes over the wire to each peer and what comes back: the same JPEG, the same mask."""
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from benchmarks.peers.segmenting import U8, V2_TENSOR_IN, V2_TENSOR_OUT
 
@@ -64,8 +65,12 @@ def read_v2_binary_mask(body: bytes, headers: Mapping[str, str]) -> U8:
 
 
 def read_png(png: bytes) -> U8:
-    """PNG of class ids -> uint8 [H, W]. Raises UnreadableAnswer."""
-    labels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
-    if labels is None or labels.ndim != 2:
-        raise UnreadableAnswer(f"no PNG of one channel: {png[:200]!r}")
-    return np.asarray(labels, np.uint8)
+    """Indexed or grey PNG -> its pixel values uint8 [H, W]. Raises UnreadableAnswer."""
+    try:
+        picture = Image.open(io.BytesIO(png), formats=["PNG"])
+        labels = np.asarray(picture, np.uint8)
+    except (OSError, SyntaxError) as error:
+        raise UnreadableAnswer(f"no PNG: {png[:200]!r}") from error
+    if labels.ndim != 2:
+        raise UnreadableAnswer(f"a PNG of mode {picture.mode} holds no class ids")
+    return labels

@@ -9,7 +9,7 @@ from benchmarks.peers.segmenting import Options, Segmenter
 
 
 class SegmentApi(litserve.LitAPI):
-    def setup(self, device: str) -> None:
+    def setup(self, _device: str) -> None:
         self.segmenter = Segmenter(Options.from_environment())
 
     def decode_request(self, request: Annotated[bytes, Body(media_type="image/jpeg")]) -> bytes:
@@ -27,6 +27,4 @@ if __name__ == "__main__":
     server = litserve.LitServer(
         SegmentApi(api_path="/segment"), accelerator="cpu", workers_per_device=options.workers, timeout=60
     )
-    server.run(
-        host="127.0.0.1", port=options.port, num_api_servers=1, generate_client_file=False, log_level="warning"
-    )
+    server.run(host="127.0.0.1", port=options.port, num_api_servers=1, generate_client_file=False, log_level="warning")

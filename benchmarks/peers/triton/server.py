@@ -1,5 +1,7 @@
 """NVIDIA Triton by pytriton: its own HTTP server, each worker an inference callable in a process of its own."""
 
+import tempfile
+
 import numpy as np
 import numpy.typing as npt
 from pytriton.model_config import ModelConfig, Tensor
@@ -29,7 +31,11 @@ if __name__ == "__main__":
     config = TritonConfig(
         http_address="127.0.0.1", http_port=options.port, allow_grpc=False, allow_metrics=False, log_verbose=0
     )
-    with Triton(config=config) as triton:
+    # Its sockets lie in the workspace, and a socket's path may have 107 characters.
+    with (
+        tempfile.TemporaryDirectory(prefix="triton-") as folder,
+        Triton(config=config, workspace=f"{folder}/workspace") as triton,
+    ):
         triton.bind(
             model_name="segment",
             infer_func=[Inference(options) for _ in range(options.workers)],
