@@ -15,6 +15,7 @@ _MAX_SCANS = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _SOF_MARKERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE_MARKERS = {0xC2, 0xC6, 0xCA, 0xCE}
 _SOS, _EOI, _APP1 = 0xDA, 0xD9, 0xE1
 
 
@@ -57,15 +58,23 @@ def read_header(kind: str, body: bytes) -> Header:
 
 def _read_jpeg(body: bytes) -> Header:
     width = height = components = 0
-    orientation = 1
+    orientation, progressive = 1, False
     for marker, start, end in _jpeg_segments(body):
         if marker in _SOF_MARKERS:
             height, width, components = struct.unpack_from(">HHB", body, start + 1)
+            progressive = marker in _PROGRESSIVE_MARKERS
         elif marker == _APP1 and body[start : start + 6] == b"Exif\0\0":
             orientation = tiff.read_orientation(body[start + 6 : end])
-        elif marker == _SOS and body.count(b"\xff\xda", start) > _MAX_SCANS:
-            raise UndecodableFrame(f"the JPEG has more than {_MAX_SCANS} scans")
+        elif marker == _SOS and (progressive or body[start] != components):
+            _check_scans(body, start)
     return Header(width, height, orientation, components)
+
+
+def _check_scans(body: bytes, start: int) -> None:
+    """For files that may have several scans: it takes long to look for them, and decoders refuse a second one when the
+    first has all components and is not progressive."""
+    if body.count(b"\xff\xda", start) > _MAX_SCANS:
+        raise UndecodableFrame(f"the JPEG has more than {_MAX_SCANS} scans")
 
 
 def _jpeg_segments(body: bytes) -> Iterator[tuple[int, int, int]]:

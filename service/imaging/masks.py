@@ -91,8 +91,10 @@ def _compress_runs(edges: npt.NDArray[np.int64], is_class: npt.NDArray[np.bool_]
 
     The first run is of what is not the class, empty where the class comes first; no empty run ends them.
     """
-    inside = np.stack([edges[:-1][is_class], edges[1:][is_class]], axis=1).ravel()
-    lengths = np.diff(inside, prepend=0, append=edges[-1])
+    inside = np.empty(2 * np.count_nonzero(is_class) + 2, edges.dtype)
+    inside[0], inside[-1] = 0, edges[-1]
+    inside[1:-1:2], inside[2:-1:2] = edges[:-1][is_class], edges[1:][is_class]
+    lengths = inside[1:] - inside[:-1]
     if lengths[-1] == 0:
         lengths = lengths[:-1]
     run_lengths: bytes = coco.frPyObjects({"counts": lengths, "size": size}, *size)["counts"]
