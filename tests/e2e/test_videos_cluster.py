@@ -1,0 +1,219 @@
+"""Servers and workers on one PostgreSQL and one folder, each in a process of its own, as on several machines."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.video.heartbeat import CHECK_SECONDS, LEASE_SECONDS
+from tests.support import videos
+from tests.support.cluster import Cluster
+from tests.support.postgres import Postgres, programs, running_postgres
+from tests.support.video_api import VideoApi, frame_checksums
+
+PROGRAMS = programs()
+WORKERS = ("worker-a", "worker-b", "worker-c")
+SHORT_FRAMES, LONG_FRAMES = 60, 1500
+COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
+OUTPUTS = "annotated,frames,masks"
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)"),
+]
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    assert PROGRAMS is not None
+    with running_postgres(PROGRAMS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cluster(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("cluster"), postgres.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def apis(cluster: Cluster) -> Iterator[tuple[VideoApi, VideoApi]]:
+    """Two servers, and all workers running."""
+    for name in WORKERS:
+        cluster.start_worker(name)
+    with VideoApi(cluster.start_server("server-a")) as first, VideoApi(cluster.start_server("server-b")) as second:
+        yield first, second
+
+
+@pytest.fixture(autouse=True)
+def all_workers(cluster: Cluster, apis: tuple[VideoApi, VideoApi]) -> None:
+    """A test may have ended some."""
+    for name in WORKERS:
+        if name not in cluster.processes:
+            cluster.start_worker(name)
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute at 25 frames a second."""
+    return videos.write_video(tmp_path_factory.mktemp("long") / "long.mp4", frames=LONG_FRAMES)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(apis: tuple[VideoApi, VideoApi], long_clip: Path, tmp_path_factory: Any) -> dict[str, Any]:
+    """What the long clip gives when nothing happens to its job."""
+    job = apis[0].upload(long_clip, outputs=OUTPUTS)
+    assert apis[1].wait(job)["status"] == "succeeded"
+    return results(apis[1], job, tmp_path_factory.mktemp("undisturbed"))
+
+
+def results(api: VideoApi, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    (folder / "annotated.mp4").write_bytes(api.file(job, "annotated.mp4"))
+    files = {name: api.file(job, name) for name in COMPARED}
+    return {**files, "frames": frame_checksums(folder / "annotated.mp4"), "job": job["id"]}
+
+
+def until(holds: Callable[[], object], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def workers_at(postgres: Postgres, job: dict[str, Any]) -> list[tuple[str, str]]:
+    """Process id of the worker and workflow id of each task of a job that somebody is at."""
+    rows = postgres.ask(
+        "SELECT executor_id, workflow_uuid FROM dbos.workflow_status "
+        f"WHERE status = 'PENDING' AND workflow_uuid LIKE '{job['id']}%'"
+    )
+    return [(row.split("|")[0].split(":")[1], row.split("|")[1]) for row in rows]
+
+
+def name_of(cluster: Cluster, pid: str) -> str:
+    return next(name for name, process in cluster.processes.items() if str(process.pid) == pid)
+
+
+def frames_counted(api: VideoApi) -> float:
+    lines = api.client.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("endomask_video_frames_total{"))
+
+
+def test_twenty_jobs_from_two_servers_run_once_each_on_three_workers(
+    cluster: Cluster, apis: tuple[VideoApi, VideoApi], postgres: Postgres, tmp_path: Path
+) -> None:
+    before = frames_counted(apis[0])
+    clip = videos.write_video(tmp_path / "short.mp4", frames=SHORT_FRAMES)
+    jobs = [api.upload(clip, outputs="frames,masks") for _, api in zip(range(20), cycle(apis), strict=False)]
+    ended = [apis[0].wait(job) for job in jobs]
+    assert [job["status"] for job in ended] == ["succeeded"] * 20
+    assert frames_counted(apis[1]) - before == 20 * SHORT_FRAMES
+    rows = postgres.ask(
+        "SELECT workflow_uuid, recovery_attempts, split_part(executor_id, ':', 2) FROM dbos.workflow_status "
+        "WHERE name IN ('process_video', 'process_window')"
+    )
+    tasks = [row.split("|") for row in rows if row.split("|")[0].partition("/")[0] in {job["id"] for job in jobs}]
+    assert {attempts for _, attempts, _ in tasks} == {"1"}, "a task was begun more than once"
+    by_worker = Counter(pid for task, _, pid in tasks if "/" in task)
+    assert len(by_worker) == len(WORKERS), f"not every worker had work: {by_worker}"
+    for job in ended[1:]:
+        assert apis[0].file(job, "frames.csv") == apis[1].file(ended[0], "frames.csv")
+
+
+def test_the_segments_of_one_video_are_spread_over_the_workers(
+    apis: tuple[VideoApi, VideoApi], postgres: Postgres, long_clip: Path, undisturbed: dict[str, Any]
+) -> None:
+    rows = postgres.ask(
+        "SELECT split_part(executor_id, ':', 2), count(*) FROM dbos.workflow_status WHERE name = 'process_window' "
+        f"AND workflow_uuid LIKE '{undisturbed['job']}/%' GROUP BY 1"
+    )
+    assert len(rows) == len(WORKERS), rows
+
+
+def test_the_work_of_a_worker_that_is_killed_for_good_is_taken_over_within_its_lease(
+    cluster: Cluster,
+    apis: tuple[VideoApi, VideoApi],
+    postgres: Postgres,
+    long_clip: Path,
+    undisturbed: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    job = apis[0].upload(long_clip, outputs=OUTPUTS)
+    apis[0].wait_for_frames(job, 100)
+    killed = name_of(cluster, next(pid for pid, task in workers_at(postgres, job) if task == job["id"]))
+    pid = str(cluster.processes[killed].pid)
+    cluster.kill(killed)
+    killed_at = time.monotonic()
+    until(lambda: pid not in {at for at, _ in workers_at(postgres, job)}, "nobody takes over")
+    assert time.monotonic() - killed_at < LEASE_SECONDS + 2 * CHECK_SECONDS
+    assert apis[1].wait(job)["status"] == "succeeded"
+    same(results(apis[1], job, tmp_path), undisturbed)
+
+
+def same(found: dict[str, Any], undisturbed: dict[str, Any]) -> None:
+    for name in (*COMPARED, "frames"):
+        assert found[name] == undisturbed[name], name
+
+
+def test_a_restart_of_the_database_in_the_middle_of_jobs_is_survived(
+    cluster: Cluster,
+    apis: tuple[VideoApi, VideoApi],
+    postgres: Postgres,
+    long_clip: Path,
+    undisturbed: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    running = {name: process.pid for name, process in cluster.processes.items()}
+    before = frames_counted(apis[0])
+    job = apis[0].upload(long_clip, outputs=OUTPUTS)
+    apis[0].wait_for_frames(job, 100)
+    postgres.stop("immediate")
+    answer = apis[0].client.get(f"/v1/videos/{job['id']}")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert answer.headers["Retry-After"]
+    assert apis[1].client.get("/livez").status_code == 200
+    postgres.start()
+    until(lambda: apis[0].client.get(f"/v1/videos/{job['id']}").status_code == 200, "the server does not come back")
+    assert apis[1].wait(job)["status"] == "succeeded"
+    same(results(apis[1], job, tmp_path), undisturbed)
+    assert frames_counted(apis[0]) - before == LONG_FRAMES
+    assert {name: process.pid for name, process in cluster.processes.items() if process.poll() is None} == running
+
+
+def test_a_job_on_other_workers_stops_when_cancelled(
+    cluster: Cluster, apis: tuple[VideoApi, VideoApi], postgres: Postgres, long_clip: Path
+) -> None:
+    job = apis[0].upload(long_clip, outputs=OUTPUTS)
+    apis[0].wait_for_frames(job, 100)
+    assert apis[1].client.post(f"/v1/videos/{job['id']}/cancel").status_code == 200
+    ended = apis[0].wait(job)
+    assert ended["status"] == "cancelled"
+    assert ended["progress"]["frames_done"] < LONG_FRAMES
+    until(lambda: not workers_at(postgres, job), "a worker is still at it")
+    assert not (cluster.data_dir / "videos" / job["id"] / "segments").exists()
+
+
+def test_a_worker_that_is_stopped_in_order_gives_its_work_back_at_once(
+    cluster: Cluster, apis: tuple[VideoApi, VideoApi], postgres: Postgres, long_clip: Path
+) -> None:
+    job = apis[0].upload(long_clip, outputs=OUTPUTS)
+    apis[0].wait_for_frames(job, 100)
+    stopped = name_of(cluster, next(pid for pid, task in workers_at(postgres, job) if task == job["id"]))
+    pid = str(cluster.processes[stopped].pid)
+    assert cluster.stop(stopped) == 0
+    assert pid not in {at for at, _ in workers_at(postgres, job)}
+    assert apis[1].wait(job)["status"] == "succeeded"
+
+
+def test_a_short_video_is_not_held_up_by_a_long_one(
+    apis: tuple[VideoApi, VideoApi], long_clip: Path, tmp_path: Path
+) -> None:
+    long = apis[0].upload(long_clip, outputs=OUTPUTS)
+    apis[0].wait_for_frames(long, 50)
+    short = apis[1].upload(videos.write_video(tmp_path / "short.mp4"), outputs="frames")
+    assert apis[1].wait(short)["status"] == "succeeded"
+    assert apis[0].get(long)["status"] == "running"
+    assert apis[0].client.delete(f"/v1/videos/{long['id']}").status_code == 204
