@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from service.backends.cores import available_cores
-from service.batcher import Priority
+from service.batcher import Inference, Priority
+from service.frame_counts import FrameCounts
 from service.imaging import codecs
 from service.imaging.geometry import U8, InputSpec, content_box, decide, prepare, restore
 from service.imaging.stats import FrameStats, measure
+from service.journey import Journey
 from service.manifest.schema import Manifest
 from service.metrics import Metrics
 from service.registry import ServedModel
@@ -108,6 +110,7 @@ class Pipeline:
 
     def __init__(self, metrics: Metrics, threads: int = 0) -> None:
         self._metrics = metrics
+        self._counts: dict[tuple[str, str], FrameCounts] = {}
         self._threads = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="frame")
 
     async def segment(
@@ -125,33 +128,31 @@ class Pipeline:
         The caller holds a lease on the model. Cancelling takes the frame out of whatever queue it is in.
         """
         times = StageTimes()
-        with model.batcher.admit(priority) as ticket:
-            spec = model.manifest.input.spec()
-            opened = await self._in_thread(lambda: open_frame(body, content_type, spec, options, times))
-            inference = await asyncio.wrap_future(ticket.submit(opened.prepared))
+        manifest, counts = model.manifest, self._counts_of(model, priority)
+
+        def open_() -> tuple[OpenedFrame, U8]:
+            opened = open_frame(body, content_type, manifest.input.spec(), options, times)
+            return opened, opened.prepared
+
+        def close(opened: OpenedFrame, inference: Inference) -> T:
             times.seconds.update(queue=inference.queue_seconds, infer=inference.infer_seconds)
+            result = close_frame(opened, inference.probabilities, manifest, options, times)
+            answer = encode(result)
+            counts.add(result.stats, times.seconds)
+            return answer
 
-            def finish() -> tuple[FrameResult, T]:
-                result = close_frame(opened, inference.probabilities, model.manifest, options, times)
-                return result, encode(result)
-
-            result, answer = await self._in_thread(finish)
-        self._count(result, "live" if priority is Priority.LIVE else "frames")
-        return answer
+        with model.batcher.admit(priority) as ticket:
+            journey = Journey(self._threads, ticket, open_, close)
+            try:
+                return await asyncio.wrap_future(journey.answer)
+            finally:
+                journey.abandon()
 
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-    def _count(self, result: FrameResult, source: str) -> None:
-        name, metrics = result.manifest.name, self._metrics
-        for stage, seconds in result.times.seconds.items():
-            metrics.stage_seconds.labels(stage, name).observe(seconds)
-        metrics.frames.labels(name, source).inc()
-        if result.stats.coverage == 0:
-            metrics.frames_without_detection.labels(name, source).inc()
-        metrics.frame_confidence.labels(name).observe(result.stats.confidence)
-        for entry in result.stats.classes:
-            metrics.frame_coverage.labels(name, result.manifest.classes[entry.id].name).observe(entry.coverage)
+    def _counts_of(self, model: ServedModel, priority: Priority) -> FrameCounts:
+        key = model.label, "live" if priority is Priority.LIVE else "frames"
+        if key not in self._counts:
+            self._counts[key] = FrameCounts(self._metrics, model.manifest, key[1], STAGES)
+        return self._counts[key]

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.answers import MEDIA_TYPES, Encoded, MaskFormat, Output, make_encoder
+from service.answers import MEDIA_TYPES, Encoded, Output, make_encoder
 from service.batcher import Priority
 from service.bodies import Part, media_type, read_files, read_raw, refuse_encoded
 from service.errors import (
@@ -22,10 +21,11 @@ from service.errors import (
 )
 from service.imaging.codecs import ALLOWED_TYPES
 from service.negotiation import choose
-from service.pipeline import STAGES, FrameOptions, Pipeline, Size
+from service.pipeline import STAGES, FrameOptions, Pipeline
 from service.problems import describe
 from service.registry import Registry, ServedModel
 from service.routes.frames_openapi import ANSWERS, REFUSALS, REQUEST_BODY
+from service.routes.frames_query import SegmentQuery, document_query, read_query
 from service.settings import Settings
 
 router = APIRouter(tags=["frames"])
@@ -35,34 +35,16 @@ FRAMES_AT_ONCE = 4
 """Files of one request that are under way together; the rest of the house is for others."""
 
 
-class SegmentQuery(BaseModel):
-    """Every parameter of a request; others are refused, so that a misspelt one is not silently ignored."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    model: str | None = Field(default=None, max_length=64)
-    """Model to ask; the default one when left out."""
-    version: int | None = Field(default=None, ge=1, le=2**31)
-    """Version to ask; the newest when left out."""
-    threshold: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
-    """Probability from which a pixel counts as found; the model's own when left out."""
-    output: Output | None = None
-    """What to answer; by the Accept header when left out: JSON, `image/png` mask or `image/jpeg` overlay."""
-    mask: MaskFormat = "rle"
-    """Form of the mask inside JSON: COCO run lengths, base64 PNG, polygons, or none."""
-    size: Size = "frame"
-    """Size of the mask: the frame's, or the model's own (quicker; its numbers are in its pixels)."""
-
-
 @router.post(
     "/v1/segment",
     summary="Segment one frame or several",
     operation_id="segment",
-    openapi_extra={"requestBody": REQUEST_BODY},
+    openapi_extra={"parameters": document_query(), "requestBody": REQUEST_BODY},
     response_class=Response,
     responses={**ANSWERS, **REFUSALS},
 )
-async def segment(request: Request, query: Annotated[SegmentQuery, Query()]) -> Response:
+async def segment(request: Request) -> Response:
+    query = read_query(request.scope["query_string"])
     settings: Settings = request.app.state.settings
     registry: Registry = request.app.state.registry
     async with registry.lease(query.model, query.version) as model:

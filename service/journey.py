@@ -1,0 +1,79 @@
+"""A frame's way from a worker thread over the device to a worker thread: the event loop starts it and hears its end."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from service.batcher import Inference, Ticket
+from service.imaging.geometry import U8
+
+Opened = TypeVar("Opened")
+Answer = TypeVar("Answer")
+
+
+class Journey(Generic[Opened, Answer]):
+    """`open_frame` gives what `close_frame` needs besides the inference, and the model's input uint8 [h, w, 3].
+
+    `answer` has what `close_frame` gives, or the first error on the way. Waking the event loop once instead of after
+    each step takes a third off what a frame costs it.
+    """
+
+    def __init__(
+        self,
+        threads: Executor,
+        ticket: Ticket,
+        open_frame: Callable[[], tuple[Opened, U8]],
+        close_frame: Callable[[Opened, Inference], Answer],
+    ) -> None:
+        self.answer: Future[Answer] = Future()
+        self._threads = threads
+        self._ticket = ticket
+        self._open_frame = open_frame
+        self._close_frame = close_frame
+        self._changed = threading.Lock()
+        self._abandoned = False
+        self._inference: Future[Inference] | None = None
+        self._in_thread(self._open)
+
+    def abandon(self) -> None:
+        """Nobody waits any more: takes the frame out of the queue, and keeps it out once this returns."""
+        with self._changed:
+            self._abandoned = True
+        if self._inference is not None:
+            self._inference.cancel()
+
+    def _in_thread(self, step: Callable[[], None]) -> None:
+        with self._failing():
+            self._threads.submit(step).add_done_callback(self._stop_if_cancelled)
+
+    def _open(self) -> None:
+        with self._failing():
+            opened, prepared = self._open_frame()
+            with self._changed:
+                if self._abandoned:
+                    return
+                self._inference = self._ticket.submit(prepared)
+            self._inference.add_done_callback(lambda done: self._in_thread(lambda: self._close(opened, done)))
+
+    def _close(self, opened: Opened, done: "Future[Inference]") -> None:
+        with self._failing():
+            if self._abandoned:
+                return
+            answer = self._close_frame(opened, done.result())
+            if self.answer.set_running_or_notify_cancel():
+                self.answer.set_result(answer)
+
+    def _stop_if_cancelled(self, step: "Future[None]") -> None:
+        """The threads were shut down before the step's turn."""
+        if step.cancelled():
+            self.answer.cancel()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits for the answer
+            if self.answer.set_running_or_notify_cancel():
+                self.answer.set_exception(error)
