@@ -23,8 +23,14 @@ OWN = "own"
 """What the command itself says of own annotations (`training.datasets.exchange.own`): no option."""
 
 
-def needs_source(reader: Reader) -> bool:
+def takes_source(reader: Reader) -> bool:
     return SOURCE in inspect.signature(reader).parameters
+
+
+def needs_source(reader: Reader) -> bool:
+    """Whether it cannot do without files; the generator of out-of-body frames takes a folder where one is given."""
+    given = inspect.signature(reader).parameters.get(SOURCE)
+    return given is not None and given.default is inspect.Parameter.empty
 
 
 def option_names(reader: Reader) -> list[str]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from training.datasets import synthetic_frames
-from training.datasets.options import Reader, needs_source, parse_options
+from training.datasets.options import Reader, needs_source, parse_options, takes_source
+from training.datasets.out_of_body import reader as out_of_body
 from training.datasets.published import (
     cholecseg8k,
     endovis2015_rigid,
@@ -27,6 +28,7 @@ READERS: dict[str, Reader] = {
     "endovis2015-robotic": endovis2015_robotic.read,
     "gae-robotic-grey": gae_robotic_grey.read,
     "synthetic": synthetic_frames.read,
+    "out-of-body": out_of_body.read,
 }
 
 
@@ -39,8 +41,10 @@ def open_source(name: str, source: Path | None, **options: str) -> SourceDataset
         raise DatasetError(f"no reader is called {name!r}; there are {', '.join(READERS)}")
     reader = READERS[name]
     typed = parse_options(reader, options)
-    if not needs_source(reader):
+    if needs_source(reader) and source is None:
+        raise DatasetError(f"{name} needs --source, where its published files lie")
+    if not takes_source(reader):
         return reader(**typed)
-    if source is None or not source.exists():
-        raise DatasetError(f"{name} needs --source, where its published files lie; got {source}")
+    if source is not None and not source.exists():
+        raise DatasetError(f"{name}: --source {source} does not exist")
     return reader(source, **typed)

@@ -52,7 +52,7 @@ def test_every_option_of_every_reader_has_a_default_and_a_type_that_reads_text(n
     for option in option_names(READERS[name]):
         with pytest.raises(DatasetError, match=f"option {option}="):
             parse_options(READERS[name], {option: "no such value"})
-    assert needs_source(READERS[name]) == (name != "synthetic")
+    assert needs_source(READERS[name]) == (name not in {"synthetic", "out-of-body"})
 
 
 def test_every_reader_can_be_named_on_the_command_line() -> None:
@@ -64,7 +64,9 @@ def test_options_reach_the_reader() -> None:
 
 
 def test_a_reader_without_its_folder_asks_for_it(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"cholecseg8k needs --source, .*absent"):
+    with pytest.raises(DatasetError, match=r"cholecseg8k needs --source"):
+        open_source("cholecseg8k", None)
+    with pytest.raises(DatasetError, match=r"cholecseg8k: --source .*absent does not exist"):
         open_source("cholecseg8k", tmp_path / "absent")
 
 
