@@ -29,6 +29,7 @@
     └── StartError                    stops the start; never an HTTP answer
         ├── PackageError              a model package that does not hold what its manifest says
         ├── ProviderUnavailable       a provider was asked for by name and is not there
+        ├── EncoderUnavailable        a video encoder was asked for by name and does not encode
         ├── DatabaseUnavailable       the job database can't be used
         └── PortTaken                 another process listens there
 
@@ -173,6 +174,10 @@ class PackageError(StartError):
 
 class ProviderUnavailable(StartError):
     code = "provider_unavailable"
+
+
+class EncoderUnavailable(StartError):
+    code = "encoder_unavailable"
 
 
 class DatabaseUnavailable(StartError):

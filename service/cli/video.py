@@ -23,6 +23,7 @@ def annotate_video(
         max_frames=max_frames,
         segment_seconds=settings.segment_seconds,
         overlay_opacity=settings.overlay_opacity,
+        encoder=settings.video_encoder,
     )
     columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

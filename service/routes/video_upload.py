@@ -136,6 +136,7 @@ def _options(query: UploadQuery, settings: Settings) -> VideoOptions:
         outputs=_outputs(query.outputs),
         segment_seconds=settings.segment_seconds,
         overlay_opacity=settings.overlay_opacity,
+        encoder=settings.video_encoder,
     )
 
 

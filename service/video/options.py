@@ -6,6 +6,9 @@ from typing import Any, Literal, Self, get_args
 Output = Literal["annotated", "frames", "masks", "report"]
 ALL_OUTPUTS: tuple[Output, ...] = get_args(Output)
 
+EncoderName = Literal["libx264", "h264_nvenc", "h264_qsv"]
+EncoderChoice = Literal["auto", "libx264", "h264_nvenc", "h264_qsv"]
+
 FILES_OF: dict[Output, tuple[str, ...]] = {
     "annotated": ("annotated.mp4",),
     "frames": ("frames.csv", "frames.jsonl", "frames.parquet"),
@@ -22,7 +25,8 @@ class VideoOptions:
     """Options of one job.
 
     `frame_step` n segments every n-th frame; the annotated video keeps every frame and holds the mask of the latest
-    segmented one. `max_frames` n reads the first n frames only. `threshold` None takes the model's own.
+    segmented one. `max_frames` n reads the first n frames only. `threshold` None takes the model's own. `encoder` auto
+    takes a GPU's where it works.
     """
 
     frame_step: int = 1
@@ -31,6 +35,7 @@ class VideoOptions:
     outputs: tuple[Output, ...] = ALL_OUTPUTS
     segment_seconds: float = 10.0
     overlay_opacity: float = 0.45
+    encoder: EncoderChoice = "auto"
 
     def stored(self) -> dict[str, Any]:
         """As the job database keeps it, in JSON."""

@@ -1,6 +1,7 @@
 """A whole video: probe and index it, do its segments, put the results together. Knows no queue and no database."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -9,10 +10,12 @@ from pathlib import Path
 from service.backends.cores import available_cores
 from service.loading import LoadedModel
 from service.video.decoding.limits import DecoderLimits
+from service.video.encoder import choose_encoder
 from service.video.index import VideoIndex, plan_segments
-from service.video.options import VideoOptions
+from service.video.options import EncoderName, VideoOptions
+from service.video.probe import VideoInfo
 from service.video.reader import index_video, probe
-from service.video.segment import process_segment
+from service.video.segment import open_reader, process_segment
 from service.video.summary import Summary
 from service.video.work import VideoWork
 
@@ -38,8 +41,9 @@ def process_file(
     folder = out_dir / f"segments-{_fingerprint(source, model, options)}"
     folder.mkdir(parents=True, exist_ok=True)
     work = prepare_work(source, folder, model, options, limits)
-    for segment in plan_segments(work.index, options):
-        process_segment(work, segment, partial(_report, on_progress, segment.first, len(work.index)))
+    with open_reader(work) as reader:
+        for segment in plan_segments(work.index, options):
+            process_segment(work, segment, partial(_report, on_progress, segment.first, len(work.index)), reader)
     from service.video.results import finish  # noqa: PLC0415  (plotting and Parquet are slow to import)
 
     summary = finish(work, out_dir)
@@ -61,11 +65,22 @@ def _fingerprint(source: Path, model: LoadedModel, options: VideoOptions) -> str
 def prepare_work(
     source: Path, folder: Path, model: LoadedModel, options: VideoOptions, limits: DecoderLimits
 ) -> VideoWork:
-    """Probe and index a video; the index is kept in `folder` and read from there by who comes later."""
+    """Probe and index a video; the index and the encoder's name are kept in `folder` for who comes later."""
     info = probe(source, limits)
     kept = folder / "index.npz"
     if not kept.exists():
         index_video(source, limits, options.max_frames).save(kept)
     index = VideoIndex.load(kept)
     threads = max(1, min(_MOST_CODEC_THREADS, available_cores() // 2))
-    return VideoWork(source, folder, info, index, options, model, limits, threads)
+    return VideoWork(source, folder, info, index, options, model, limits, threads, _keep_encoder(folder, info, options))
+
+
+def _keep_encoder(folder: Path, info: VideoInfo, options: VideoOptions) -> EncoderName:
+    """The encoder that whoever came first chose; raises EncoderUnavailable where that one does not work."""
+    size = info.width + info.width % 2, info.height + info.height % 2
+    kept = folder / "encoder.json"
+    if not kept.exists():
+        temporary = kept.with_suffix(".tmp")
+        temporary.write_text(json.dumps(choose_encoder(options.encoder, *size)))
+        temporary.replace(kept)
+    return choose_encoder(json.loads(kept.read_text()), *size)

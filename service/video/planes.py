@@ -8,7 +8,7 @@ import numpy.typing as npt
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 
-from service.imaging.geometry import U8, InputSpec, apply_filters, content_box
+from service.imaging.geometry import U8, InputSpec, apply_filters, content_box, resize
 
 _FULL_RANGE = 2
 _BT601_WEIGHTS = (0.299, 0.114)
@@ -52,10 +52,15 @@ class Planes:
     colour: Colour
 
 
-def to_frame(planes: Planes) -> VideoFrame:
-    """Planes -> yuv420p frame of even size: an odd width or height grows by one, repeating the last column or row."""
+def to_frame(planes: Planes, reused: VideoFrame | None = None) -> VideoFrame:
+    """Planes -> yuv420p frame of even size: an odd width or height grows by one, repeating the last column or row.
+
+    Given the frame of an earlier call for planes of the same size, its memory is written again, unless an encoder still
+    holds it.
+    """
     height, width = planes.y.shape
-    frame = VideoFrame(width + width % 2, height + height % 2, "yuv420p")
+    frame = reused or VideoFrame(width + width % 2, height + height % 2, "yuv420p")
+    frame.make_writable()
     for target, source in zip(frame.planes, (planes.y, planes.u, planes.v), strict=True):
         view = _pixels(target)
         view[: source.shape[0], : source.shape[1]] = source
@@ -69,10 +74,10 @@ def to_model_input(planes: Planes, spec: InputSpec) -> U8:
     """Planes -> RGB uint8 [h, w, 3] at the model's size, what `geometry.prepare` gives for the frame in RGB.
 
     Averaging and the change to RGB are both linear, so each plane is shrunk first and only the small picture is turned
-    into RGB: three times cheaper, and equal but for rounding.
+    into RGB: equal but for rounding, at a tenth of the time.
     """
     box = content_box(spec, *planes.y.shape)
-    yuv = cv2.merge([_resize(plane, box.height, box.width) for plane in (planes.y, planes.u, planes.v)])
+    yuv = cv2.merge([resize(plane, box.height, box.width) for plane in (planes.y, planes.u, planes.v)])
     rgb = apply_filters(np.asarray(cv2.transform(yuv, planes.colour.to_rgb()), np.uint8), spec.filters)
     if spec.resize == "stretch":
         return rgb
@@ -85,12 +90,6 @@ def to_rgb(planes: Planes) -> U8:
     """Planes -> RGB uint8 [H, W, 3]."""
     height, width = planes.y.shape
     return to_model_input(planes, InputSpec(height, width))
-
-
-def _resize(plane: U8, height: int, width: int) -> U8:
-    shrinks = height * width < plane.size
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(plane, (width, height), interpolation=interpolation), np.uint8)
 
 
 def _pixels(plane: VideoPlane) -> U8:

@@ -1,8 +1,9 @@
 """Stages that overlap: each runs in a thread of its own and hands items on through a bounded queue."""
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar, cast
@@ -19,6 +20,40 @@ class _End:
 @dataclass(frozen=True, slots=True)
 class _Failure:
     error: BaseException
+
+
+@dataclass(slots=True)
+class StageClock:
+    """What each stage took, summed. A stage belongs to one thread; computing that it leaves to others' threads (more
+    than one for a codec or a net) or to the decoder's process is added by who knows of it."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Time at work by the clock."""
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    """Computing time."""
+
+    @contextmanager
+    def at(self, stage: str) -> Iterator[None]:
+        started, cpu = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - started, time.thread_time() - cpu)
+
+    def over(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """The items; what it takes to get each of them is the stage's."""
+        iterator = iter(items)
+        while True:
+            with self.at(stage):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+    def add(self, stage: str, seconds: float, cpu_seconds: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+        self.cpu_seconds[stage] = self.cpu_seconds.get(stage, 0.0) + cpu_seconds
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """summary.json: what the rows of a whole video say, with the input, the model and the time it took."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,6 +69,8 @@ class Throughput:
     """Length of the video over the time it took."""
     stage_seconds: dict[str, float]
     """Busy time of each stage; stages overlap."""
+    stage_cpu_seconds: dict[str, float]
+    """Computing time of each stage's own thread; `decoder` is that of the decoder's process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +160,20 @@ def _stability(series: Series) -> Stability:
 def _throughput(work: VideoWork, stats: list[SegmentStats]) -> Throughput:
     seconds = sum(entry.seconds for entry in stats)
     frames = sum(entry.frames for entry in stats)
-    stages: dict[str, float] = {}
-    for entry in stats:
-        for stage, busy in entry.stage_seconds.items():
-            stages[stage] = round(stages.get(stage, 0.0) + busy, 3)
     return Throughput(
         seconds=round(seconds, 3),
         frames_per_second=round(frames / seconds, 2) if seconds else 0.0,
         realtime_factor=round(work.index.duration_s / seconds, 3) if seconds else 0.0,
-        stage_seconds=stages,
+        stage_seconds=_sum_stages(entry.stage_seconds for entry in stats),
+        stage_cpu_seconds=_sum_stages(entry.stage_cpu_seconds for entry in stats),
     )
+
+
+def _sum_stages(segments: Iterable[dict[str, float]]) -> dict[str, float]:
+    total: Counter[str] = Counter()
+    for stages in segments:
+        total.update(stages)
+    return {stage: round(seconds, 3) for stage, seconds in total.items()}
 
 
 def _share(flags: Any) -> float | None:

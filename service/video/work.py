@@ -6,11 +6,11 @@ from pathlib import Path
 
 from service.loading import LoadedModel
 from service.video.decoding.limits import DecoderLimits
+from service.video.encoder import VideoFormat
 from service.video.index import VideoIndex
-from service.video.options import VideoOptions
+from service.video.options import EncoderName, VideoOptions
 from service.video.planes import Colour
 from service.video.probe import VideoInfo
-from service.video.writer import VideoFormat
 
 REPORT_SAMPLES = 6
 """Frames shown in the report, evenly spread."""
@@ -32,6 +32,8 @@ class VideoWork:
     limits: DecoderLimits
     threads: int
     """Threads of the decoder and of the encoder, each."""
+    encoder: EncoderName
+    """The same for all segments, whoever does them: one file can't hold the streams of two."""
 
     @property
     def threshold(self) -> float:
@@ -63,6 +65,7 @@ class VideoWork:
             frame_rate=self._frame_rate(),
             pixel_aspect=Fraction(self.info.pixel_aspect.replace(":", "/")),
             colour=colour,
+            encoder=self.encoder,
         )
 
     def _frame_rate(self) -> Fraction:

@@ -13,31 +13,10 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from service.video.planes import Colour
-
-_ENCODER_OPTIONS = {
-    "preset": "veryfast",
-    "crf": "21",
-    # Without B-frames packets are stored in the order shown, so segments join without a gap or an edit list.
-    "bf": "0",
-    "g": "250",
-}
-
+from service.video.encoder import VideoFormat, set_up
 
 _BITEXACT = cast(int, Flags.bitexact.value)
 """Leaves dates and versions out of the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class VideoFormat:
-    """What is the same in all segments of a video. `width` and `height` are even."""
-
-    width: int
-    height: int
-    time_base: Fraction
-    frame_rate: Fraction
-    pixel_aspect: Fraction
-    colour: Colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +33,8 @@ class SegmentWriter:
     def __init__(self, path: Path, video: VideoFormat, threads: int) -> None:
         self._container = av.open(str(path), "w", format="mp4")
         self._container.flags |= _BITEXACT
-        self._stream = self._container.add_stream("libx264", rate=video.frame_rate, options=_ENCODER_OPTIONS)
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.width, self._stream.height = video.width, video.height
-        context = self._stream.codec_context
-        context.time_base = video.time_base
-        context.sample_aspect_ratio = video.pixel_aspect
-        context.thread_count = threads
-        context.color_range, context.colorspace = video.colour.range, video.colour.space
-        context.color_primaries, context.color_trc = video.colour.primaries, video.colour.transfer
+        self._stream = self._container.add_stream(video.encoder, rate=video.frame_rate)
+        set_up(self._stream.codec_context, video, threads)
         self._time_base = video.time_base
         self.starts_at: int | None = None
         """When the first frame is shown, as given; None before there is one."""

@@ -5,6 +5,7 @@ import pytest
 
 from service.imaging.geometry import U8
 from service.video.annotator import Annotator
+from service.video.measuring import Mask
 from service.video.planes import Colour, Planes, to_rgb
 
 PALETTE = [(0, 0, 0), (0, 200, 80), (40, 90, 255)]
@@ -28,7 +29,7 @@ def two_boxes(height: int, width: int) -> U8:
 def test_inside_a_class_its_colour_is_blended_in(colour: Colour, height: int, width: int) -> None:
     planes, labels = grey(height, width, colour), two_boxes(height, width)
     before = to_rgb(planes).astype(float)
-    Annotator(PALETTE, 0.5).draw(planes, labels)
+    Annotator(PALETTE, 0.5).draw(planes, Mask.of(labels))
     after = to_rgb(planes).astype(float)
     for class_id, (y, x) in {1: (40, 30), 2: (50, 75)}.items():
         expected = before[y, x] / 2 + np.array(PALETTE[class_id]) / 2
@@ -38,7 +39,7 @@ def test_inside_a_class_its_colour_is_blended_in(colour: Colour, height: int, wi
 
 def test_the_edge_has_the_full_colour_on_all_four_sides() -> None:
     planes = grey(96, 128, BT709)
-    Annotator(PALETTE, 0.3).draw(planes, two_boxes(96, 128))
+    Annotator(PALETTE, 0.3).draw(planes, Mask.of(two_boxes(96, 128)))
     shown = to_rgb(planes).astype(float)
     for y, x in [(20, 30), (59, 30), (40, 11), (40, 50)]:
         # Chroma is interpolated for looking at it, so the neighbour's is mixed in.
@@ -47,7 +48,7 @@ def test_the_edge_has_the_full_colour_on_all_four_sides() -> None:
 
 def test_background_is_left_as_it_is() -> None:
     planes = grey(96, 128, BT709)
-    Annotator(PALETTE, 0.5).draw(planes, np.zeros((96, 128), np.uint8))
+    Annotator(PALETTE, 0.5).draw(planes, Mask.of(np.zeros((96, 128), np.uint8)))
     assert (planes.y == 100).all()
     assert (planes.u == 128).all()
 
@@ -55,5 +56,5 @@ def test_background_is_left_as_it_is() -> None:
 def test_full_opacity_hides_the_picture() -> None:
     planes = grey(96, 128, BT709)
     planes.y[::2] = 200
-    Annotator(PALETTE, 1.0).draw(planes, two_boxes(96, 128))
+    Annotator(PALETTE, 1.0).draw(planes, Mask.of(two_boxes(96, 128)))
     assert len(np.unique(planes.y[25:55, 16:45])) == 1
