@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 WINDOW_SECONDS = 1.0
 """Frames asked for and answered are compared over this time."""
-BURST_FRAMES = 16
-"""So many may come at once without being too many."""
 OVERLOAD = 2.0
-"""More frames asked for than this many times the answered ones, and a burst, are too many."""
+"""So many times more frames asked for than answered are too many."""
 PATIENCE = 3.5
 """Under overload a frame is held this many times as long as one that is alone: sending and refusing cost time too,
 and five times is promised."""
+FEWEST = 2
+"""One on the device, one that is decoded or encoded meanwhile."""
 _WEIGHT = 0.1
 
 
@@ -24,19 +24,24 @@ class Admission:
     """Not safe for threads: its owner holds a lock. `alone_seconds` is a guess at a lone frame's time in the house."""
 
     def __init__(self, most: int, alone_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+        self.most = most
+        self.overloaded = False
         self._alone_seconds = alone_seconds
         self._seen_alone = False
         self._clock = clock
         self._asked: deque[float] = deque()
         self._answered: deque[float] = deque()
 
-    def asked(self) -> None:
-        """A frame came, whether or not it is let in."""
+    def asked(self, held: int) -> None:
+        """A frame came, let in or not, while so many were held. A full house is the beginning of an overload when
+        frames come too fast; it ends when they don't, or when the house is empty."""
         self._asked.append(self._clock())
+        self._forget()
+        too_many = len(self._asked) > OVERLOAD * len(self._answered)
+        self.overloaded = too_many and held > 0 and (self.overloaded or held >= self.most)
 
     def answered(self, seconds: float, *, alone: bool) -> None:
-        """A frame left after so long; `alone` when no other was there meanwhile."""
+        """A frame left with its answer after so long; `alone` when no other was there meanwhile."""
         self._answered.append(self._clock())
         if alone:
             weight = _WEIGHT if self._seen_alone else 1.0
@@ -44,18 +49,12 @@ class Admission:
             self._seen_alone = True
 
     @property
-    def overloaded(self) -> bool:
-        self._forget()
-        return len(self._asked) > OVERLOAD * len(self._answered) + BURST_FRAMES
-
-    @property
     def limit(self) -> int:
-        """Frames that may be in the house. Under overload as many as leave it in the promised time (Little's law);
-        at least what one caller alone would get is answered in a second, so the device never waits for a decoder."""
+        """Frames that may be held. Under overload, as many as leave within the promised time (Little's law)."""
         if not self.overloaded or self._alone_seconds <= 0:
-            return self._most
-        rate = max(len(self._answered) / WINDOW_SECONDS, 1 / self._alone_seconds)
-        return min(self._most, int(PATIENCE * self._alone_seconds * rate))
+            return self.most
+        rate = len(self._answered) / WINDOW_SECONDS
+        return min(self.most, max(FEWEST, int(PATIENCE * self._alone_seconds * rate)))
 
     def _forget(self) -> None:
         since = self._clock() - WINDOW_SECONDS

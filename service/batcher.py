@@ -87,7 +87,8 @@ class Batcher:
         self._max_batch = max(1, min(max_batch, backend.max_batch))
         self._wait = BatchWait(self._max_batch, batch_wait_seconds, run_seconds or {})
         alone_seconds = _ALONE_OVER_RUN * (run_seconds or {}).get(1, 0.0)
-        self._admission = {priority: Admission(max_frames, alone_seconds) for priority in Priority}
+        self._admission = Admission(max_frames, alone_seconds)
+        """Of single frames; a live stream sends one frame at a time, and so does a video."""
         self._on_batch = on_batch
         self._changed = threading.Condition()
         self._queues: dict[Priority, deque[_Item]] = {priority: deque() for priority in Priority}
@@ -114,23 +115,39 @@ class Batcher:
     def check_room(self, priority: Priority) -> None:
         """Raise Overloaded when a frame would be refused now, NotReady when the model is going away."""
         with self._changed:
-            if not self._closed and self._admitted[priority] >= self._admission[priority].limit:
-                self._admission[priority].asked()
+            if self._admitted[priority] >= self._limit(priority):
+                self._note_asked(priority)
             self._require_room(priority)
+
+    def _limit(self, priority: Priority) -> int:
+        return self._admission.limit if priority is Priority.FRAMES else self._max_frames
+
+    def _note_asked(self, priority: Priority) -> None:
+        """Under overload, who came last and waits longer than is promised is refused rather than kept."""
+        if priority is not Priority.FRAMES:
+            return
+        self._admission.asked(self._admitted[priority])
+        queue = self._queues[priority]
+        while self._admission.overloaded and len(queue) > self._admission.limit:
+            if (item := queue.pop()).future.set_running_or_notify_cancel():
+                item.future.set_exception(self._overloaded(priority))
 
     def _require_room(self, priority: Priority) -> None:
         if self._closed:
             raise NotReady(f"{self._label} is being unloaded; ask again")
-        if (held := self._admitted[priority]) < (limit := self._admission[priority].limit):
-            return
+        if self._admitted[priority] >= self._limit(priority):
+            raise self._overloaded(priority)
+
+    def _overloaded(self, priority: Priority) -> Overloaded:
+        held, limit = self._admitted[priority], self._limit(priority)
         why = "(ENDOMASK_MAX_QUEUED_FRAMES)" if limit >= self._max_frames else "while more come than can be answered"
-        raise Overloaded(f"{self._label} holds {held} frames already; the limit is {limit} {why}")
+        return Overloaded(f"{self._label} holds {held} frames already; the limit is {limit} {why}")
 
     @contextmanager
     def admit(self, priority: Priority) -> Iterator[Ticket]:
         """A ticket for one frame, or Overloaded at once."""
         with self._changed:
-            self._admission[priority].asked()
+            self._note_asked(priority)
             self._require_room(priority)
             alone = not any(self._admitted.values())
             self._admitted[priority] += 1
@@ -141,10 +158,12 @@ class Batcher:
         entered_at = time.perf_counter()
         try:
             yield ticket
+            if priority is Priority.FRAMES:
+                with self._changed:
+                    seconds = time.perf_counter() - entered_at
+                    self._admission.answered(seconds, alone=alone and number == self._ever_admitted)
         finally:
             with self._changed:
-                seconds = time.perf_counter() - entered_at
-                self._admission[priority].answered(seconds, alone=alone and number == self._ever_admitted)
                 self._admitted[priority] -= 1
                 if not ticket.submitted:
                     self._coming -= 1

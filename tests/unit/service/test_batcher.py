@@ -27,7 +27,13 @@ def numbered(number: int) -> U8:
 class House:
     """A batcher whose tickets the test holds."""
 
-    def __init__(self, backend: GatedBackend, max_frames: int = 16, wait_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        backend: GatedBackend,
+        max_frames: int = 16,
+        wait_seconds: float = 0.0,
+        run_seconds: dict[int, float] | None = None,
+    ) -> None:
         self.backend = backend
         self.sizes: list[int] = []
         self.batcher = Batcher(
@@ -36,6 +42,7 @@ class House:
             max_frames=max_frames,
             max_batch=8,
             batch_wait_seconds=wait_seconds,
+            run_seconds=run_seconds,
             on_batch=self.sizes.append,
         )
         self.tickets = ExitStack()
@@ -64,8 +71,18 @@ def houses() -> Iterator[list[House]]:
         house.close()
 
 
-def open_house(houses: list[House], *, max_batch: int = 1, max_frames: int = 16, wait_seconds: float = 0.0) -> House:
-    house = House(GatedBackend(max_batch=max_batch, fails_on=BAD), max_frames, wait_seconds)
+def open_house(
+    houses: list[House],
+    *,
+    max_batch: int = 1,
+    max_frames: int = 16,
+    wait_seconds: float = 0.0,
+    lanes: int = 1,
+    run_seconds: dict[int, float] | None = None,
+) -> House:
+    backend = GatedBackend(max_batch=max_batch, fails_on=BAD)
+    backend.lanes = lanes
+    house = House(backend, max_frames, wait_seconds, run_seconds)
     houses.append(house)
     return house
 
@@ -101,6 +118,34 @@ def test_a_full_house_is_refused_at_once_and_has_room_again_when_a_frame_leaves(
             house.send(numbered(1))
         house.send(numbered(2), Priority.LIVE).result(DEADLINE_SECONDS)
     result(house.send(numbered(3)))
+
+
+def test_under_overload_who_came_last_is_refused_although_it_was_let_in(houses: list[House]) -> None:
+    house = open_house(houses, max_frames=4, run_seconds={1: 0.01})
+    running = house.occupy()
+    futures = [house.send(numbered(number)) for number in (1, 2, 3)]
+    with pytest.raises(Overloaded, match="holds 4 frames already; the limit is 2 while more come than can be answered"):
+        house.send(numbered(5))
+    with pytest.raises(Overloaded):
+        result(futures[2])
+    house.send(numbered(4), Priority.LIVE)
+    house.backend.release()
+    for future in (running, *futures[:2]):
+        result(future)
+    assert house.backend.seen == [0, 4, 1, 2]
+
+
+def test_every_gpu_takes_batches_of_its_own(houses: list[House]) -> None:
+    house = open_house(houses, lanes=3)
+    house.backend.hold()
+    futures = [house.send(numbered(2)) for _ in range(4)]
+    for _ in range(3):
+        assert house.backend.entered.acquire(timeout=DEADLINE_SECONDS)
+    assert house.batcher.waiting(Priority.FRAMES) == 1
+    house.backend.release()
+    assert [result(future).max() for future in futures] == [255] * 4
+    house.batcher.close()
+    assert not house.batcher.alive
 
 
 def test_live_frames_go_before_single_frames_and_those_before_video(houses: list[House]) -> None:
