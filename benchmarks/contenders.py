@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.agreement import Reference, read_png
 from benchmarks.bench import FRAME_SIZES, Bench, name_of
 from benchmarks.client import Answer, Load
 from benchmarks.peers.catalogue import Peer
+from benchmarks.peers.running import running
 from benchmarks.peers.wire import HttpRequest
-from benchmarks.processes import end, family, free_port, python, run
-from benchmarks.serving import Server, ask_once, put_under_load, serving, wait_for
+from benchmarks.processes import python, run
+from benchmarks.serving import Server, ask_once, put_under_load, serving
 from benchmarks.throughput import Case, Measurement, of_load
 from service.backends.cores import available_cores
 
@@ -84,26 +84,13 @@ class PeerServer:
 
     def measure(self, round_number: int) -> Iterator[Measurement]:
         request = self._peer.request(self._bench.jpeg(FRAME_SIZES[0]))
-        with self._running(request) as server:
-            for case in peer_cases():
-                seen, answer = _under_load(self._bench, server.port, request, case)
-                yield of_load(self.name, case, round_number, seen)
-                self._reference.compare(self.name, self._peer.read_mask(answer.body, answer.headers))
-
-    @contextmanager
-    def _running(self, request: HttpRequest) -> Iterator[Server]:
         self._peer.install()
-        log = self._bench.folder / "peers" / f"{self.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with family() as name:
-            port = free_port()
-            process = self._peer.start(port, self._bench.onnx, log)
-            try:
-                server = Server(port, process, name, log)
-                wait_for(server, request)
-                yield server
-            finally:
-                end(process)
+        for case in peer_cases():
+            workers = 1 if case.clients == 1 else None  # one caller is served best by all cores on its frame
+            with running(self._peer, self._bench.onnx, request, self._bench.folder / "peers", workers) as server:
+                seen, answer = _under_load(self._bench, server.port, request, case)
+            yield of_load(self.name, case, round_number, seen)
+            self._reference.compare(self.name, self._peer.read_mask(answer.body, answer.headers))
 
 
 def served_cases() -> list[Case]:

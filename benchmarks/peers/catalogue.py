@@ -46,8 +46,6 @@ class Peer:
     python: str = OWN_PYTHON
     environment: Mapping[str, str] = field(default_factory=dict)
     """Beyond what all get; `{port}`, `{workers}` and `{home}`, a folder of its own, are filled in."""
-    one_worker: bool = False
-    """True: one worker with a thread of ONNX Runtime for each core; False: a worker of one thread for each core."""
     venvs: Path = VENVS
     """Where the environments lie."""
 
@@ -74,12 +72,17 @@ class Peer:
         """A good answer -> class ids uint8 [H, W]. Raises UnreadableAnswer."""
         return self.wire.read_mask(body, headers)
 
-    def start(self, port: int, model_path: Path, log: Path, cores: int | None = None) -> "subprocess.Popen[bytes]":
+    def start(
+        self, port: int, model_path: Path, log: Path, workers: int | None = None, cores: int | None = None
+    ) -> "subprocess.Popen[bytes]":
         """The server on 127.0.0.1:`port`, writing to `log`; wait for its first good answer, then ask.
 
-        Start it inside `processes.family()`, which ends what it starts. `cores` are those available unless given.
+        Start it inside `processes.family()`, which ends what it starts. `cores` are those available unless given; the
+        workers share them: one worker for each core unless given (best under load; one is best for one caller).
         """
-        venv, (workers, threads) = self.venvs / self.name, self.layout(cores or available_cores())
+        cores = cores or available_cores()
+        workers = workers or cores
+        venv, threads = self.venvs / self.name, max(1, cores // workers)
         home = venv / "home"
         home.mkdir(exist_ok=True)
         known = {"port": str(port), "workers": str(workers), "home": str(home)}
@@ -95,10 +98,6 @@ class Peer:
                 stdout=output,
                 stderr=output,
             )
-
-    def layout(self, cores: int) -> tuple[int, int]:
-        """Workers, and threads of ONNX Runtime in each."""
-        return (1, cores) if self.one_worker else (cores, 1)
 
 
 def _module(name: str) -> tuple[str, ...]:

@@ -11,15 +11,17 @@ from benchmarks.serving import Server, wait_for
 
 
 @contextmanager
-def running(peer: Peer, model_path: Path, request: HttpRequest, folder: Path) -> Iterator[Server]:
-    """An installed peer that has answered `request`; its log is kept in `folder`.
+def running(
+    peer: Peer, model_path: Path, request: HttpRequest, folder: Path, workers: int | None = None
+) -> Iterator[Server]:
+    """An installed peer that has answered `request`; its log is kept in `folder`. `workers` as in `Peer.start`.
 
     Raises RuntimeError when it ends early or gives no good answer in time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port, log = free_port(), folder / f"{peer.name}.log"
     with family() as name:
-        process = peer.start(port, model_path, log)
+        process = peer.start(port, model_path, log, workers)
         try:
             server = Server(port, process, name, log)
             wait_for(server, request)

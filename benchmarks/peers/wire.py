@@ -42,7 +42,7 @@ def v2_binary_request(path: str, jpeg: bytes) -> HttpRequest:
     element = len(jpeg).to_bytes(4, "little") + jpeg
     tensor = {
         "name": V2_TENSOR_IN,
-        "shape": [1],
+        "shape": [1, 1],
         "datatype": "BYTES",
         "parameters": {"binary_data_size": len(element)},
     }

@@ -1,6 +1,7 @@
-"""NVIDIA Triton by pytriton: its own HTTP server, each worker an inference callable in a process of its own."""
+"""NVIDIA Triton by pytriton: its own HTTP server and batcher, the frames in an inference callable."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,22 @@ Answer = dict[str, npt.NDArray[np.object_]]
 
 
 class Inference:
-    """Callable of one worker; Triton hands it requests of one frame each, BYTES [1]."""
+    """Triton's dynamic batcher hands over as many requests as there are workers; each is a frame, BYTES [1, 1].
+
+    One instance with threads, not an instance for each worker: the second one would have to find the first one's socket
+    within a second of its own start, or the model is not loaded (pytriton's issue 109).
+    """
 
     def __init__(self, options: Options) -> None:
         self.segmenter = Segmenter(options)
+        self.workers = ThreadPoolExecutor(options.workers)
 
     def __call__(self, requests: list[Request]) -> list[Answer]:
-        return [self._answer(request.data[V2_TENSOR_IN]) for request in requests]
+        return list(self.workers.map(self._answer, requests))
 
-    def _answer(self, jpegs: npt.NDArray[np.object_]) -> Answer:
-        return {V2_TENSOR_OUT: np.array([self.segmenter.segment(jpegs[0])], dtype=object)}
+    def _answer(self, request: Request) -> Answer:
+        png = self.segmenter.segment(request.data[V2_TENSOR_IN][0, 0])
+        return {V2_TENSOR_OUT: np.array([[png]], dtype=object)}
 
 
 if __name__ == "__main__":
@@ -38,9 +45,9 @@ if __name__ == "__main__":
     ):
         triton.bind(
             model_name="segment",
-            infer_func=[Inference(options) for _ in range(options.workers)],
+            infer_func=Inference(options),
             inputs=[Tensor(name=V2_TENSOR_IN, dtype=bytes, shape=(1,))],
             outputs=[Tensor(name=V2_TENSOR_OUT, dtype=bytes, shape=(1,))],
-            config=ModelConfig(batching=False),
+            config=ModelConfig(batching=True, max_batch_size=options.workers),
         )
         triton.serve()

@@ -60,6 +60,16 @@ def test_a_peer_is_told_its_port_its_file_and_the_cores(peer: Peer, venvs: Path,
     assert not any("{" in value for value in given)
 
 
+@pytest.mark.parametrize(("workers", "expected"), [(None, ("4", "1")), (1, ("1", "4")), (3, ("3", "1"))])
+def test_the_cores_are_shared_among_the_workers(
+    workers: int | None, expected: tuple[str, str], venvs: Path, tmp_path: Path
+) -> None:
+    process = replace(PEERS[0], venvs=venvs).start(1, tmp_path / "model.onnx", tmp_path / "log", workers, cores=4)
+    assert process.wait(30) == 0
+    environment = json.loads((tmp_path / "log").read_text())[1]
+    assert (environment["PEER_WORKERS"], environment["PEER_THREADS"]) == expected
+
+
 @pytest.mark.parametrize(
     ("name", "variable", "value"),
     [("bentoml", "BENTOML_DO_NOT_TRACK", "True"), ("ray_serve", "RAY_USAGE_STATS_ENABLED", "0")],

@@ -29,10 +29,10 @@ def test_a_peer_answers_the_mask_that_the_service_makes_of_the_same_frame() -> N
 def labels_of_service(path: Path) -> U8:
     package = Package.read(PACKAGE)
     spec, threshold = package.manifest.input.spec(), package.manifest.threshold
-    rgb = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    rgb = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB), np.uint8)
     backend = OnnxRuntimeBackend(package, provider="cpu", precision="fp32", threads=1)
     probabilities = backend.run(geometry.prepare(rgb, spec)[None])[0]
-    return geometry.decide(geometry.restore(probabilities, spec, *rgb.shape[:2]), threshold)
+    return geometry.decide(geometry.restore(probabilities, spec, rgb.shape[0], rgb.shape[1]), threshold)
 
 
 def test_the_mask_is_decided_after_it_was_interpolated() -> None:

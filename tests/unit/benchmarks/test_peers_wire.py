@@ -30,7 +30,7 @@ def test_triton_gets_a_json_header_then_the_length_and_the_jpeg() -> None:
     size = int(request.headers["Inference-Header-Content-Length"])
     header, tensor = json.loads(request.body[:size]), request.body[size:]
     assert header["inputs"][0]["parameters"] == {"binary_data_size": len(tensor)}
-    assert header["inputs"][0]["shape"] == [1]
+    assert header["inputs"][0]["shape"] == [1, 1]
     assert header["outputs"] == [{"name": "png", "parameters": {"binary_data": True}}]
     assert tensor == struct.pack("<I", len(JPEG)) + JPEG
 
