@@ -13,6 +13,7 @@ import uvicorn
 
 from service.app import create_app
 from service.errors import PortTaken
+from service.memory import keep_freed_pages
 from service.settings import Settings
 from service.supervisor import WORKER_COMMAND, Supervisor, worker_count, worker_environment
 
@@ -23,6 +24,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM; `announce` gets the base address once requests are answered. Raises StartError."""
     listener = take_port(settings.host, settings.port)
     cv2.setNumThreads(1)  # frames run beside each other already
+    keep_freed_pages()
     with asyncio.Runner(loop_factory=uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()) as runner:
         runner.run(_serve(settings, listener, announce))
 
