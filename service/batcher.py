@@ -46,7 +46,7 @@ class Inference:
     infer_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Item:
     frame: U8
     future: "Future[Inference]"
@@ -59,7 +59,15 @@ class Ticket:
     def __init__(self, batcher: "Batcher", priority: Priority) -> None:
         self._batcher = batcher
         self.priority = priority
-        self.submitted = False
+        self.item: _Item | None = None
+        """Once it was submitted."""
+        self.refusal: Overloaded | None = None
+        """Why it was refused after all."""
+
+    def check(self) -> None:
+        """Raise Overloaded when the frame was refused meanwhile; asked before the work that it would cost."""
+        if self.refusal is not None:
+            raise self.refusal
 
     def submit(self, frame: U8) -> "Future[Inference]":
         """Model input uint8 [h, w, 3] -> future; cancelling it before its batch starts takes it out of the queue."""
@@ -92,7 +100,8 @@ class Batcher:
         self._on_batch = on_batch
         self._changed = threading.Condition()
         self._queues: dict[Priority, deque[_Item]] = {priority: deque() for priority in Priority}
-        self._admitted = dict.fromkeys(Priority, 0)
+        self._inside: dict[Priority, dict[Ticket, None]] = {priority: {} for priority in Priority}
+        """Tickets that were not refused, oldest first."""
         self._ever_admitted = 0
         self._coming = 0
         """Admitted frames that were not yet submitted: company that a batch may wait for."""
@@ -115,7 +124,7 @@ class Batcher:
     def check_room(self, priority: Priority) -> None:
         """Raise Overloaded when a frame would be refused now, NotReady when the model is going away."""
         with self._changed:
-            if self._admitted[priority] >= self._limit(priority):
+            if len(self._inside[priority]) >= self._limit(priority):
                 self._note_asked(priority)
             self._require_room(priority)
 
@@ -126,20 +135,32 @@ class Batcher:
         """Under overload, who came last and waits longer than is promised is refused rather than kept."""
         if priority is not Priority.FRAMES:
             return
-        self._admission.asked(self._admitted[priority])
-        queue = self._queues[priority]
-        while self._admission.overloaded and len(queue) > self._admission.limit:
-            if (item := queue.pop()).future.set_running_or_notify_cancel():
-                item.future.set_exception(self._overloaded(priority))
+        inside = self._inside[priority]
+        self._admission.asked(len(inside))
+        if self._admission.overloaded:
+            for ticket in [*inside][self._admission.limit :]:
+                self._refuse(ticket)
+
+    def _refuse(self, ticket: Ticket) -> None:
+        """Unless the device has it."""
+        queue, item = self._queues[ticket.priority], ticket.item
+        if item is not None and item not in queue:
+            return
+        ticket.refusal = self._overloaded(ticket.priority)
+        del self._inside[ticket.priority][ticket]
+        if item is not None:
+            queue.remove(item)
+            if item.future.set_running_or_notify_cancel():
+                item.future.set_exception(ticket.refusal)
 
     def _require_room(self, priority: Priority) -> None:
         if self._closed:
             raise NotReady(f"{self._label} is being unloaded; ask again")
-        if self._admitted[priority] >= self._limit(priority):
+        if len(self._inside[priority]) >= self._limit(priority):
             raise self._overloaded(priority)
 
     def _overloaded(self, priority: Priority) -> Overloaded:
-        held, limit = self._admitted[priority], self._limit(priority)
+        held, limit = len(self._inside[priority]), self._limit(priority)
         why = "(ENDOMASK_MAX_QUEUED_FRAMES)" if limit >= self._max_frames else "while more come than can be answered"
         return Overloaded(f"{self._label} holds {held} frames already; the limit is {limit} {why}")
 
@@ -149,12 +170,12 @@ class Batcher:
         with self._changed:
             self._note_asked(priority)
             self._require_room(priority)
-            alone = not any(self._admitted.values())
-            self._admitted[priority] += 1
+            alone = not any(self._inside.values())
+            ticket = Ticket(self, priority)
+            self._inside[priority][ticket] = None
             self._ever_admitted += 1
             number = self._ever_admitted
             self._coming += 1
-        ticket = Ticket(self, priority)
         entered_at = time.perf_counter()
         try:
             yield ticket
@@ -164,8 +185,8 @@ class Batcher:
                     self._admission.answered(seconds, alone=alone and number == self._ever_admitted)
         finally:
             with self._changed:
-                self._admitted[priority] -= 1
-                if not ticket.submitted:
+                self._inside[priority].pop(ticket, None)
+                if ticket.item is None:
                     self._coming -= 1
                     self._changed.notify_all()
 
@@ -189,7 +210,8 @@ class Batcher:
         with self._changed:
             if self._closed:
                 raise NotReady(f"{self._label} is being unloaded; ask again")
-            ticket.submitted = True
+            ticket.check()
+            ticket.item = item
             self._coming -= 1
             self._queues[ticket.priority].append(item)
             self._wait.arrived(item.submitted_at)

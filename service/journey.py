@@ -50,6 +50,7 @@ class Journey(Generic[Opened, Answer]):
 
     def _open(self) -> None:
         with self._failing():
+            self._ticket.check()
             opened, prepared = self._open_frame()
             with self._changed:
                 if self._abandoned:

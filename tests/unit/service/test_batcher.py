@@ -124,7 +124,7 @@ def test_under_overload_who_came_last_is_refused_although_it_was_let_in(houses: 
     house = open_house(houses, max_frames=4, run_seconds={1: 0.01})
     running = house.occupy()
     futures = [house.send(numbered(number)) for number in (1, 2, 3)]
-    with pytest.raises(Overloaded, match="holds 4 frames already; the limit is 2 while more come than can be answered"):
+    with pytest.raises(Overloaded, match="the limit is 2 while more come than can be answered"):
         house.send(numbered(5))
     with pytest.raises(Overloaded):
         result(futures[2])
@@ -133,6 +133,21 @@ def test_under_overload_who_came_last_is_refused_although_it_was_let_in(houses: 
     for future in (running, *futures[:2]):
         result(future)
     assert house.backend.seen == [0, 4, 1, 2]
+
+
+def test_under_overload_a_frame_is_refused_before_it_is_decoded(houses: list[House]) -> None:
+    house = open_house(houses, max_frames=4, run_seconds={1: 0.01})
+    tickets = [house.tickets.enter_context(house.batcher.admit(Priority.FRAMES)) for _ in range(4)]
+    with pytest.raises(Overloaded):
+        house.batcher.check_room(Priority.FRAMES)
+    for ticket in tickets[:2]:
+        ticket.check()
+    for ticket in tickets[2:]:
+        with pytest.raises(Overloaded):
+            ticket.check()
+        with pytest.raises(Overloaded):
+            ticket.submit(numbered(1))
+    assert result(tickets[0].submit(numbered(2))).max() == 255
 
 
 def test_every_gpu_takes_batches_of_its_own(houses: list[House]) -> None:
