@@ -25,11 +25,11 @@
     │   ├── DecoderKilled             503 decoder_killed
     │   └── NoSpace                   507 no_space
     ├── InferenceFailed               500 inference_failed
+    ├── EncoderUnavailable            500 encoder_unavailable
     ├── WorkerDied                    500 worker_died
     └── StartError                    stops the start; never an HTTP answer
         ├── PackageError              a model package that does not hold what its manifest says
         ├── ProviderUnavailable       a provider was asked for by name and is not there
-        ├── EncoderUnavailable        a video encoder was asked for by name and does not encode
         ├── DatabaseUnavailable       the job database can't be used
         └── PortTaken                 another process listens there
 
@@ -160,6 +160,10 @@ class InferenceFailed(EndomaskError):
     code = "inference_failed"
 
 
+class EncoderUnavailable(EndomaskError):
+    code = "encoder_unavailable"
+
+
 class WorkerDied(EndomaskError):
     code = "worker_died"
 
@@ -174,10 +178,6 @@ class PackageError(StartError):
 
 class ProviderUnavailable(StartError):
     code = "provider_unavailable"
-
-
-class EncoderUnavailable(StartError):
-    code = "encoder_unavailable"
 
 
 class DatabaseUnavailable(StartError):

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     decoder_cpu_seconds: float = Field(default=900.0, gt=0)
     """Computing time that the decoder may take for one segment of a video, or for its index."""
     video_encoder: VideoEncoder = "auto"
-    """Encoder of annotated videos: `auto` takes NVIDIA's or Intel's where it encodes, else libx264; a named one that is
-    missing stops the worker. Workers of different machines that share a queue need the same one by name."""
+    """Encoder of annotated videos: `auto` takes NVIDIA's or Intel's where it encodes, else libx264; a named one is
+    never replaced, and without it videos fail. Workers that share a queue need one that all of them have."""
     overlay_opacity: float = Field(default=0.45, ge=0, le=1)
     """How strongly class colours cover the picture in overlays."""

@@ -53,15 +53,14 @@ def measure(labels: U8, probabilities: U8, *, instances: bool = True) -> FrameSt
     C = 1 stands for one foreground class, whose background probability is what is left to 255.
     """
     class_count = 2 if probabilities.shape[0] == 1 else probabilities.shape[0]
-    counted = [_count_class(labels, probabilities, class_id) for class_id in range(class_count)]
+    here = _foreground_box(labels)
+    counted = [_count_class(labels[here], probabilities[:, *here], class_id) for class_id in range(1, class_count)]
     classes = tuple(
-        _class_stats(labels, class_id, *counted[class_id], instances=instances) for class_id in range(1, class_count)
+        _class_stats(labels, class_id, *found, instances=instances) for class_id, found in enumerate(counted, start=1)
     )
-    return FrameStats(
-        coverage=sum(entry.pixels for entry in classes) / labels.size,
-        confidence=sum(total for _, total in counted) / (255 * labels.size),
-        classes=classes,
-    )
+    shown = sum(entry.pixels for entry in classes)
+    certain = _background_sum(labels, probabilities, here, shown) + sum(total for _, total in counted)
+    return FrameStats(coverage=shown / labels.size, confidence=certain / (255 * labels.size), classes=classes)
 
 
 def find_instances(labels: U8, class_id: int) -> tuple[Instance, ...]:
@@ -115,15 +114,25 @@ def _contains(box: Sequence[int], other: Sequence[int]) -> bool:
     )
 
 
+def _foreground_box(labels: U8) -> tuple[slice, slice]:
+    """Rows and columns outside which all is background, one pixel at least: most of a frame need not be looked at."""
+    left, top, width, height = cv2.boundingRect(labels)
+    return slice(top, top + max(1, height)), slice(left, left + max(1, width))
+
+
 def _count_class(labels: U8, probabilities: U8, class_id: int) -> tuple[int, int]:
-    """Pixels given to a class, and the sum of its probability over them, 0..255 each."""
+    """Pixels given to a foreground class, and the sum of its probability over them, 0..255 each."""
     selected = select(labels, class_id)
-    pixels = cv2.countNonZero(selected)
     plane = probabilities[class_id if probabilities.shape[0] > 1 else 0]
-    total = int(cv2.sumElems(cv2.bitwise_and(plane, selected))[0])
-    if probabilities.shape[0] == 1 and class_id == 0:
-        return pixels, 255 * pixels - total
-    return pixels, total
+    return cv2.countNonZero(selected), int(cv2.sumElems(cv2.bitwise_and(plane, selected))[0])
+
+
+def _background_sum(labels: U8, probabilities: U8, here: tuple[slice, slice], shown: int) -> int:
+    """Sum of the background's probability over its pixels, which are all but `shown`, those inside `here`."""
+    foreground = cv2.threshold(labels[here], 0, 255, cv2.THRESH_BINARY)[1]
+    covered = cv2.sumElems(cv2.bitwise_and(probabilities[0][here], foreground))[0]
+    left = int(cv2.sumElems(probabilities[0])[0] - covered)
+    return left if probabilities.shape[0] > 1 else 255 * (labels.size - shown) - left
 
 
 def _class_stats(labels: U8, class_id: int, pixels: int, probability_sum: int, *, instances: bool) -> ClassStats:
