@@ -149,6 +149,13 @@ def test_a_jpeg_of_countless_scans_is_refused() -> None:
         decode(body[:-2] + body[start:-2] * 101 + body[-2:])
 
 
+def test_scans_after_a_whole_picture_are_refused_by_the_decoder() -> None:
+    body = images.encoded("jpeg")
+    start = body.rindex(b"\xff\xda")
+    with pytest.raises(UndecodableFrame, match="more than one scan"):
+        decode(body[:-2] + body[start:-2] * 101 + body[-2:])
+
+
 def test_a_tiff_whose_tags_all_point_at_the_same_bytes_is_refused() -> None:
     """Four thousand tags that each claim the whole file would fill the memory of a decoder that reads them."""
     count, payload = 4000, bytes(1_000_000)

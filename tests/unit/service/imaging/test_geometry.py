@@ -1,5 +1,6 @@
 """Between frame and model: boxes, resizing there and back, thresholds."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,23 @@ def test_shrinking_averages_what_it_drops() -> None:
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[::2] = 200
     assert (geometry.prepare(stripes, InputSpec(16, 16)) == 100).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(300, 300), (480, 854), (576, 720), (1080, 1920)])
+def test_shrinking_averages_as_opencv_does(size: tuple[int, int], channels: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (*size, channels), dtype=np.uint8).squeeze()
+    frame = cv2.GaussianBlur(noise, (0, 0), 2)
+    expected = cv2.resize(frame, (288, 288), interpolation=cv2.INTER_AREA)
+    difference = geometry.resize(frame, 288, 288).astype(int) - expected
+    assert np.abs(difference).mean() < 1
+    assert abs(difference.mean()) < 0.25
+
+
+def test_what_shrinks_to_less_than_an_eighth_is_averaged_whole() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (900, 400, 3), dtype=np.uint8)
+    expected = cv2.resize(frame, (100, 100), interpolation=cv2.INTER_AREA)
+    assert (geometry.resize(frame, 100, 100) == expected).all()
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,21 @@ def test_run_lengths_are_those_of_pycocotools(labels: U8) -> None:
         assert (decode_rle(counts, labels.shape) == selected).all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_run_lengths_of_whole_frames_are_those_of_pycocotools(seed: int) -> None:
+    noise = np.random.default_rng(seed).random((480, 854)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 1 + 4 * seed)
+    labels = np.digitize(smooth, np.quantile(smooth, [0.3, 0.6, 0.9])).astype(np.uint8)
+    for class_id, counts in masks.encode_rle(labels, [0, 1, 2, 3]).items():
+        selected = np.asfortranarray((labels == class_id).astype(np.uint8))
+        assert counts == coco.encode(selected)["counts"].decode()
+
+
+def test_a_frame_full_of_a_class_begins_with_an_empty_run() -> None:
+    full = np.ones((4, 6), np.uint8)
+    assert masks.encode_rle(full, [1])[1] == coco.encode(np.asfortranarray(full))["counts"].decode()
+
+
 def test_a_class_that_is_absent_has_one_run() -> None:
     assert not decode_rle(masks.encode_rle(np.zeros((4, 6), np.uint8), [1])[1], (4, 6)).any()
 

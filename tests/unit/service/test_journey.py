@@ -1,0 +1,116 @@
+"""A frame on its way between threads: every end of it reaches who waits, and a frame that nobody wants is not run."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from service.batcher import Batcher, Inference, Priority
+from service.imaging.geometry import U8
+from service.journey import Journey
+from tests.support.gate import DEADLINE_SECONDS, GatedBackend
+
+FRAME = np.zeros((8, 8, 3), np.uint8)
+
+
+@pytest.fixture
+def backend() -> GatedBackend:
+    return GatedBackend()
+
+
+@pytest.fixture
+def batcher(backend: GatedBackend) -> Iterator[Batcher]:
+    batcher = Batcher(backend, "red/1", max_frames=8)
+    yield batcher
+    backend.release()
+    batcher.close()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def opened() -> tuple[str, U8]:
+    return "opened", FRAME
+
+
+def closed(what: str, inference: Inference) -> tuple[str, tuple[int, ...]]:
+    return what, inference.probabilities.shape
+
+
+def test_the_answer_is_made_of_what_was_opened_and_of_the_inference(
+    threads: ThreadPoolExecutor, batcher: Batcher
+) -> None:
+    with batcher.admit(Priority.FRAMES) as ticket:
+        journey = Journey(threads, ticket, opened, closed)
+        assert journey.answer.result(DEADLINE_SECONDS) == ("opened", (1, 8, 8))
+
+
+def test_an_error_on_either_side_of_the_device_is_the_answer(threads: ThreadPoolExecutor, batcher: Batcher) -> None:
+    def fail(*_: object) -> tuple[str, U8]:
+        raise ValueError("this frame")
+
+    for open_frame, close_frame in ((fail, closed), (opened, fail)):
+        with batcher.admit(Priority.FRAMES) as ticket, pytest.raises(ValueError, match="this frame"):
+            Journey(threads, ticket, open_frame, close_frame).answer.result(DEADLINE_SECONDS)
+
+
+def test_a_failing_device_is_the_answer(threads: ThreadPoolExecutor) -> None:
+    batcher = Batcher(GatedBackend(fails_on=(0, 0, 0)), "red/1", max_frames=8)
+    with batcher.admit(Priority.FRAMES) as ticket, pytest.raises(Exception, match="red/1 failed on this frame"):
+        Journey(threads, ticket, opened, closed).answer.result(DEADLINE_SECONDS)
+    batcher.close()
+
+
+def test_a_frame_abandoned_while_it_is_opened_never_reaches_the_device(
+    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def open_slowly() -> tuple[str, U8]:
+        entered.set()
+        assert leave.wait(DEADLINE_SECONDS)
+        return opened()
+
+    with batcher.admit(Priority.FRAMES) as ticket:
+        journey = Journey(threads, ticket, open_slowly, closed)
+        assert entered.wait(DEADLINE_SECONDS)
+        journey.abandon()
+    leave.set()
+    threads.shutdown(wait=True)
+    assert backend.seen == []
+    assert not journey.answer.done()
+
+
+def test_a_frame_abandoned_in_the_queue_is_not_run(
+    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend
+) -> None:
+    backend.hold()
+    with batcher.admit(Priority.FRAMES) as first, batcher.admit(Priority.FRAMES) as second:
+        running = Journey(threads, first, opened, closed)
+        assert backend.entered.acquire(timeout=DEADLINE_SECONDS)
+        waiting = Journey(threads, second, opened, closed)
+        threads.submit(lambda: None).result(DEADLINE_SECONDS)
+        waiting.abandon()
+        backend.release()
+        running.answer.result(DEADLINE_SECONDS)
+    batcher.close()
+    assert len(backend.seen) == 1
+
+
+def test_threads_that_are_shut_down_cancel_the_answer(batcher: Batcher) -> None:
+    threads, hold = ThreadPoolExecutor(1), threading.Event()
+    threads.submit(hold.wait, DEADLINE_SECONDS)
+    with batcher.admit(Priority.FRAMES) as ticket:
+        journey = Journey(threads, ticket, opened, closed)
+        threads.shutdown(wait=False, cancel_futures=True)
+        with pytest.raises(CancelledError):
+            journey.answer.result(DEADLINE_SECONDS)
+        late = Journey(threads, ticket, opened, closed)
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            late.answer.result(DEADLINE_SECONDS)
+    hold.set()
