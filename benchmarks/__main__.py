@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import frames, memory, soak, start, video
+from benchmarks import frames, live_beside_video, memory, overload, soak, start, video
 from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.figure import draw
 from benchmarks.machine import ROOT, facts
@@ -76,6 +76,8 @@ def _measure(bench: Bench, results: Results, chosen: set[Part]) -> int:
     """How many parts failed."""
     measurers: dict[Part, Callable[[], dict[str, Any]]] = {
         Part.VIDEO: lambda: video.measure(bench, lambda found: results.keep("video", found)),
+        Part.LIVE: lambda: live_beside_video.measure(bench),
+        Part.OVERLOAD: lambda: overload.measure(bench),
         Part.MEMORY: lambda: memory.measure(bench),
         Part.START: lambda: start.measure(bench),
         Part.SOAK: lambda: soak.measure(bench),

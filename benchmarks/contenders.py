@@ -74,7 +74,8 @@ class Served:
 
 
 class PeerServer:
-    """A peer, with the same FP32 file, the same JPEG and the same answer wanted."""
+    """A peer, with the same FP32 file, the same JPEG and the same answer wanted: in its layout for one caller (one
+    worker with all cores) and in that for many (a worker for each core)."""
 
     def __init__(self, bench: Bench, peer: Peer, reference: Reference) -> None:
         self.name = peer.name
@@ -83,14 +84,15 @@ class PeerServer:
         self._reference = reference
 
     def measure(self, round_number: int) -> Iterator[Measurement]:
-        request = self._peer.request(self._bench.jpeg(FRAME_SIZES[0]))
-        self._peer.install()
+        bench, peer = self._bench, self._peer
+        peer.install()
+        request = peer.request(bench.jpeg(FRAME_SIZES[0]))
         for case in peer_cases():
-            workers = 1 if case.clients == 1 else None  # one caller is served best by all cores on its frame
-            with running(self._peer, self._bench.onnx, request, self._bench.folder / "peers", workers) as server:
-                seen, answer = _under_load(self._bench, server.port, request, case)
+            workers = 1 if case.clients == 1 else None
+            with running(peer, bench.onnx, request, bench.folder / "peers", workers) as server:
+                seen, answer = _under_load(bench, server.port, request, case)
             yield of_load(self.name, case, round_number, seen)
-            self._reference.compare(self.name, self._peer.read_mask(answer.body, answer.headers))
+            self._reference.compare(self.name, peer.read_mask(answer.body, answer.headers))
 
 
 def served_cases() -> list[Case]:

@@ -71,11 +71,12 @@ def _throughput(axes: Axes, found: dict[str, Any]) -> None:
     axes.set_yticks(range(len(rows)), [_label(row["contender"], titles) for row in rows])
     for place, (value, row) in enumerate(zip(values, rows, strict=True)):
         high = row["frames_per_second"]["high"]
-        axes.annotate(f"{value:.0f}", (high, place), (4, 0), textcoords="offset points", va="center", fontsize=8.5)
+        label = axes.annotate(f"{value:.0f}", (high, place), (4, 0), textcoords="offset points", va="center")
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     floor = max((row["frames_per_second"]["median"] for row in _floor(found)), default=None)
     if floor is not None:
         axes.axvline(floor, color=_FLOOR, lw=1, ls="--", label=f"in one process, without HTTP: {floor:.0f}")
-        axes.legend(loc="lower right", fontsize=8)
+        axes.legend(loc="lower right", fontsize=8, frameon=True, facecolor="white", edgecolor="none", framealpha=1)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=True, axis="x")
     axes.set_xlim(0, 1.12 * max([*values, floor or 0]))

@@ -1,7 +1,7 @@
 """The floor: decode, the graph, encode, by the service's own functions in one process, without HTTP.
 
 `python -m benchmarks.inprocess JPEG --threads N` prints JSON. Each thread takes a frame through all its steps; as in
-the service, a backend is given one frame at a time.
+the service, each lane of the backend (one on a CPU) is given one frame at a time.
 """
 
 import json
@@ -31,7 +31,7 @@ class _Floor:
         self._jpeg = jpeg
         self._options = FrameOptions(settings.max_frame_megapixels, instances=False)
         self._encode = make_encoder("mask", "none", settings.overlay_opacity)
-        self._device = threading.Lock()
+        self._device = threading.Semaphore(loaded.backend.lanes)
 
     def frame(self) -> _Frame:
         times, began_at = StageTimes(), time.perf_counter()

@@ -29,7 +29,8 @@ def _head(results: dict[str, Any]) -> Iterator[str]:
     machine = results["machine"]
     commit = machine["commit"] or {"id": "unknown", "dirty": False}
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    yield f"# {results['model']} on {machine['cores']} cores of {machine['cpu']}, {machine['date'][:10]}"
+    cores = f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''}"
+    yield f"# {results['model']} on {cores} of {machine['cpu']}, {machine['date'][:10]}"
     yield ""
     yield (
         f"Commit {commit['id']}{' with changes' if commit['dirty'] else ''}; {machine['system']}, kernel "

@@ -3,8 +3,11 @@
 import json
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import av
 
 from benchmarks.bench import Bench
 from benchmarks.clips import CLIP_SIZES, Clip, clip, require_ffmpeg
@@ -12,12 +15,12 @@ from benchmarks.contenders import endomask_environment
 from benchmarks.machine import load
 from benchmarks.processes import python, run
 from benchmarks.statistics import spread, turns
+from service.video.encoder import VideoFormat, set_up
+from service.video.planes import Colour
 
 OURS = ("endomask", "endomask-video")
 WAYS = (*OURS, "opencv", "ffmpeg")
 """All results of a job; the annotated video alone; the naive loop; FFmpeg's own transcode."""
-TRANSCODE = ("-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-bf", "0", "-g", "250")
-"""The service's encoder settings."""
 
 
 def measure(bench: Bench, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -86,9 +89,22 @@ def _in_python(bench: Bench, way: str, entry: Clip, out: Path) -> dict[str, Any]
 
 def _transcode(entry: Clip, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
-    done = run(["ffmpeg", "-v", "error", "-y", "-i", str(entry.path), *TRANSCODE, str(out / "transcoded.mp4")])
+    settings = ["-an", "-c:v", "libx264", *encoder_settings(entry.size)]
+    done = run(["ffmpeg", "-v", "error", "-y", "-i", str(entry.path), *settings, str(out / "transcoded.mp4")])
     shutil.rmtree(out, ignore_errors=True)
     return {"frames": entry.frames, "seconds": done.seconds, "cpu_seconds": done.cpu_seconds}
+
+
+def encoder_settings(size: tuple[int, int]) -> list[str]:
+    """FFmpeg's arguments for what the service sets libx264 to, at 25 frames a second."""
+    context = av.CodecContext.create("libx264", "w")
+    picture = VideoFormat(*size, Fraction(1, 25), Fraction(25), Fraction(1), Colour())
+    set_up(context, picture, threads=1)
+    return [
+        "-g",
+        str(context.gop_size),
+        *(part for name, value in context.options.items() for part in (f"-{name}", value)),
+    ]
 
 
 def _describe(entry: Clip) -> dict[str, Any]:
