@@ -51,7 +51,6 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
         worker_count(settings),
         environment=worker_environment(settings),
         grace_seconds=settings.shutdown_grace_seconds,
-        niceness=settings.worker_niceness,
     )
     async with supervisor:
         app = await asyncio.to_thread(create_app, settings)

@@ -73,7 +73,8 @@ class Settings(BaseSettings):
     """Videos that are worked on in turns, over all workers; further ones wait for their beginning. The same on all
     machines."""
     worker_niceness: int = Field(default=19, ge=0, le=19)
-    """How far those workers stand back from frames for the processor: 19 takes what others leave, 0 an equal share."""
+    """How far a worker at a video stands back from frames for the processor: 19 takes what others leave, 0 an equal
+    share."""
     database_url: str | None = None
     """Job database; SQLite inside the data folder when unset, `postgresql://...` otherwise."""
     max_upload_gigabytes: float = Field(default=50.0, gt=0)

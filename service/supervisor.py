@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Self
 
 from service.backends.cores import available_cores
@@ -35,19 +34,12 @@ class Supervisor:
     """Async context: `count` processes of `command` run inside it."""
 
     def __init__(
-        self,
-        command: Sequence[str],
-        count: int,
-        *,
-        environment: dict[str, str],
-        grace_seconds: float,
-        niceness: int = 0,
+        self, command: Sequence[str], count: int, *, environment: dict[str, str], grace_seconds: float
     ) -> None:
         self._command = command
         self._count = count
         self._environment = environment
         self._grace_seconds = grace_seconds
-        self._niceness = niceness
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -99,38 +91,18 @@ class Supervisor:
             backoff_seconds = min(2 * backoff_seconds, LONGEST_BACKOFF_SECONDS)
 
     async def _run_once(self, index: int) -> int:
-        """Own session: Ctrl-C in the terminal reaches the server only, which then stops its workers in order."""
+        """Own process group: Ctrl-C in the terminal reaches the server only, which then stops its workers in order. The
+        session is the server's, so that a worker can give way to it (`niceness`)."""
         process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, env=self._environment, start_new_session=True
+            *self._command, stdin=asyncio.subprocess.PIPE, env=self._environment, process_group=0
         )
         self._processes[index] = process
-        give_way(process.pid, self._niceness)
         try:
             if self._stopping.is_set():
                 process.terminate()
             return await process.wait()
         finally:
             del self._processes[index]
-
-
-def give_way(pid: int, niceness: int, proc: Path = Path("/proc")) -> None:
-    """Let a process that has just started run when others leave a core free: videos must not delay frames.
-
-    Its threads inherit it. A session of its own is also a scheduling group of its own where Linux makes such
-    (autogroup, man sched), and niceness then counts only inside the group: so the group gives way too.
-    """
-    if not niceness:
-        return
-    try:
-        os.setpriority(os.PRIO_PROCESS, pid, niceness)
-        if hasattr(os, "SCHED_BATCH"):
-            os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
-        if (group := proc / str(pid) / "autogroup").exists():
-            group.write_text(str(niceness))
-    except ProcessLookupError:
-        return
-    except OSError as error:
-        log.warning("video worker %d runs at full priority: %s", pid, error)
 
 
 def worker_count(settings: Settings) -> int:

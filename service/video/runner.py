@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from service.errors import WorkerDied
 from service.loading import LoadedModel, load_model
 from service.manifest.package import Package
+from service.niceness import give_way
 from service.settings import Settings
 from service.storage import Storage
 from service.video.decoding.limits import DecoderLimits
@@ -125,6 +126,7 @@ class Runner:
         """Count a step as begun until it ends in whatever way; what stays counted has killed its worker."""
         if self.stopping.is_set():
             raise Stopping
+        give_way(self._settings.worker_niceness)
         begun = self._ask(self._table.begin_step, job_id, step)
         if begun is None:
             raise Cancelled

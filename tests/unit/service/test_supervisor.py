@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings
-from service.supervisor import Supervisor, give_way, worker_environment
+from service.supervisor import Supervisor, worker_environment
 from tests.support.waiting import until
 
 
@@ -101,45 +101,13 @@ async def test_a_worker_goes_when_its_parent_is_killed(tmp_path: Path) -> None:
     await until(lambda: not alive(int(pid)))
 
 
-def priority(pid: int) -> tuple[int, int, str]:
-    group = Path(f"/proc/{pid}/autogroup")
-    return os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid), group.read_text() if group.exists() else ""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process's priority")
-async def test_a_worker_stands_back_from_the_server_with_its_whole_session(tmp_path: Path) -> None:
-    path = tmp_path / "pids"
-    command = (sys.executable, "-c", WRITE_PID.format(path=str(path)) + "time.sleep(3600)")
-    async with Supervisor(command, 1, environment=dict(os.environ), grace_seconds=30, niceness=19):
-        (pid,) = await lines(path, 1)
-        nice, scheduler, group = priority(int(pid))
-    assert (nice, scheduler) == (19, os.SCHED_BATCH)
-    assert not group or group.split()[-1] == "19"
-    assert os.getpriority(os.PRIO_PROCESS, 0) < 19
-
-
-async def test_a_worker_of_equal_rank_is_left_as_it_is(tmp_path: Path) -> None:
+async def test_a_worker_shares_the_servers_session_and_not_its_process_group(tmp_path: Path) -> None:
+    """So Ctrl-C does not reach it, and Linux weighs its niceness against the server's."""
     path = tmp_path / "pids"
     async with supervise(WRITE_PID.format(path=str(path)) + "time.sleep(3600)"):
         (pid,) = await lines(path, 1)
-        assert os.getpriority(os.PRIO_PROCESS, int(pid)) == os.getpriority(os.PRIO_PROCESS, 0)
-
-
-def test_a_priority_that_can_not_be_set_is_told_of_and_a_worker_that_is_gone_is_not(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    process = start("import time; time.sleep(3600)")
-    (tmp_path / str(process.pid)).mkdir()
-    (tmp_path / str(process.pid) / "autogroup").mkdir()
-    try:
-        give_way(process.pid, 5, proc=tmp_path)
-    finally:
-        process.kill()
-        process.wait()
-    assert f"video worker {process.pid} runs at full priority" in caplog.text
-    caplog.clear()
-    give_way(process.pid, 5, proc=tmp_path)
-    assert not caplog.text
+        assert os.getsid(int(pid)) == os.getsid(0)
+        assert os.getpgid(int(pid)) == int(pid)
 
 
 def test_a_worker_gets_the_settings_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
