@@ -52,6 +52,19 @@ def test_pixels_are_kept_only_for_an_overlay(tmp_path: Path) -> None:
     assert open_frame(RED_PNG, None, spec, OPTIONS, StageTimes()).rgb is None
 
 
+def test_a_jpeg_decoded_at_a_reduced_size_has_a_mask_of_its_own_size(tmp_path: Path) -> None:
+    manifest, times = write_red_package(tmp_path).manifest, StageTimes()
+    frame = red_frame(640, 960, (96, 128, 320, 160))
+    body = encode(frame, ".jpg")
+    for options in (OPTIONS, FrameOptions(max_megapixels=50, keep_pixels=True)):
+        opened = open_frame(body, None, manifest.input.spec(), options, times)
+        assert (opened.height, opened.width) == (640, 960)
+        assert opened.rgb is None or opened.rgb.shape == frame.shape
+        result = close_frame(opened, red_probabilities(opened.prepared[None])[0], manifest, options, times)
+        assert result.labels.shape == (640, 960)
+        assert np.mean((result.labels > 0) == (frame[..., 1] < 80)) > 0.98
+
+
 async def test_frames_through_the_pipeline_come_back_in_their_own_shape(tmp_path: Path) -> None:
     settings, metrics = red_settings(tmp_path), Metrics(CollectorRegistry())
     registry, pipeline = Registry(settings, metrics, fake_backend), Pipeline(metrics)
