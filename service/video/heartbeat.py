@@ -3,6 +3,9 @@
 A worker whose row is older than the lease is dead; one living worker claims it and takes over what it was doing.
 """
 
+import time
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
 from service.video.database import now, upsert, workers
@@ -59,3 +62,27 @@ def give_up(engine: sa.Engine, worker_id: str) -> None:
     """Say that a worker is known to be dead, so that its lease need not run out first."""
     with engine.begin() as connection:
         connection.execute(sa.update(workers).where(workers.c.id == worker_id).values(seen_at=0.0))
+
+
+class Rounds:
+    """When to look for the dead: every few seconds, but not soon after a time in which the database was away. Nobody
+    could beat then, so all that live look dead until they have had time to."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._beaten_at = clock()
+        self._next_at = clock() + CHECK_SECONDS
+
+    def beaten(self) -> None:
+        """This worker could beat."""
+        now_s = self._clock()
+        if now_s - self._beaten_at > LEASE_SECONDS / 2:
+            self._next_at = now_s + LEASE_SECONDS
+        self._beaten_at = now_s
+
+    def due(self) -> bool:
+        """Whether it is time; then it is not again for a while."""
+        if self._clock() < self._next_at:
+            return False
+        self._next_at = self._clock() + CHECK_SECONDS
+        return True

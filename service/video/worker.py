@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from service.settings import Settings
 from service.video.database import open_database
-from service.video.heartbeat import BEAT_SECONDS, CHECK_SECONDS, LEASE_SECONDS, beat
+from service.video.heartbeat import BEAT_SECONDS, Rounds, beat
 from service.video.slot import Slot, slot
 
 if TYPE_CHECKING:
@@ -66,27 +66,21 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
 
 def _keep_house(engine: sa.Engine, held: Slot, taking: "TakeOver", activity: "Activity", stop: threading.Event) -> None:
     """Until the end: say that we are alive, take over from the dead, remove what crashes left."""
-    settled = False
-    beaten_at = looked_at = time.monotonic()
-    swept_at = -_SWEEP_SECONDS
+    rounds = Rounds()
+    settled, swept_at = False, -_SWEEP_SECONDS
     while not stop.wait(BEAT_SECONDS if settled else 0):
         try:
             beat(engine, held.worker_id)
-            now = time.monotonic()
-            if now - beaten_at > LEASE_SECONDS / 2:
-                # The database was away: the others could not beat either, and get the time to do so.
-                looked_at = now + LEASE_SECONDS
-            beaten_at = now
+            rounds.beaten()
             if not settled:
                 taking.from_predecessors(held.dead)
                 held.settle()
                 settled = True
-            if now - looked_at > CHECK_SECONDS:
-                looked_at = now
+            if rounds.due():
                 taking.from_the_dead()
                 taking.from_itself(activity.ids())
-            if now - swept_at > _SWEEP_SECONDS:
-                swept_at = now
+            if time.monotonic() - swept_at > _SWEEP_SECONDS:
+                swept_at = time.monotonic()
                 taking.sweep()
         except Exception:
             log.exception("housekeeping failed; next try in %g s", BEAT_SECONDS)

@@ -4,9 +4,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,13 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[RunningServer, VideoApi]]:
+def serving(folder: Path, workers: int = 1) -> Iterator[tuple[RunningServer, VideoApi]]:
     """A server on `folder` with the red model and segments of a second."""
     if not (folder / "models").exists():
         write_red_package(folder / "models")
     given = {"ENDOMASK_MODELS_DIR": str(folder / "models"), "ENDOMASK_DEFAULT_MODEL": "red"}
     with (
-        start_server(folder, ENDOMASK_SEGMENT_SECONDS="1", ENDOMASK_WORKERS="1", **given) as running,
+        start_server(folder, ENDOMASK_SEGMENT_SECONDS="1", ENDOMASK_WORKERS=str(workers), **given) as running,
         VideoApi(running.url) as api,
     ):
         yield running, api
@@ -131,6 +132,21 @@ def test_a_job_goes_on_after_an_orderly_restart(long_clip: Path, undisturbed: di
         assert api.wait(job)["status"] == "succeeded"
         found = results(api, job, tmp_path)
     for name in COMPARED:
+        assert found[name] == undisturbed[name], name
+
+
+def test_workers_of_one_machine_share_a_video_and_make_what_one_makes(
+    long_clip: Path, undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    """They start at once on an empty SQLite."""
+    with serving(tmp_path, workers=3) as (running, api):
+        job = api.upload(long_clip, outputs=OUTPUTS)
+        assert api.wait(job)["status"] == "succeeded"
+        found = results(api, job, tmp_path)
+        with closing(sqlite3.connect(running.data_dir / "endomask.sqlite")) as database:
+            query = "SELECT executor_id, count(*) FROM workflow_status WHERE name = 'process_window' GROUP BY 1"
+            assert len(database.execute(query).fetchall()) > 1, "one worker did it all"
+    for name in (*COMPARED, "frames"):
         assert found[name] == undisturbed[name], name
 
 

@@ -70,6 +70,9 @@ class Cluster:
         process.send_signal(signal.SIGTERM)
         return process.wait(_STOP_DEADLINE_S)
 
+    def logs(self, name: str) -> str:
+        return self._log(name).read_text()
+
     def workers_of_servers(self) -> list[int]:
         """Process ids of the workers that servers have started, decoders and the like not among them."""
         started = {process.pid for process in self.processes.values()}

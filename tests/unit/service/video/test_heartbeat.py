@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from service.settings import Settings
 from service.video.database import now, open_database, workers
-from service.video.heartbeat import LEASE_SECONDS, alive, beat, claim, give_up, known, leave
+from service.video.heartbeat import CHECK_SECONDS, LEASE_SECONDS, Rounds, alive, beat, claim, give_up, known, leave
 
 
 @pytest.fixture
@@ -77,3 +77,33 @@ def test_time_is_the_databases(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         first, seconds = connection.execute(sa.select(now(), sa.func.unixepoch())).one()
     assert abs(first - seconds) < 2
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_the_dead_are_looked_for_every_few_seconds() -> None:
+    clock = Clock()
+    rounds = Rounds(clock)
+    assert not rounds.due()
+    clock.seconds += CHECK_SECONDS
+    rounds.beaten()
+    assert rounds.due()
+    assert not rounds.due()
+
+
+def test_nobody_is_taken_for_dead_right_after_the_database_was_away() -> None:
+    clock = Clock()
+    rounds = Rounds(clock)
+    clock.seconds += LEASE_SECONDS
+    rounds.beaten()
+    assert not rounds.due()
+    clock.seconds += LEASE_SECONDS - 1
+    assert not rounds.due()
+    clock.seconds += 1
+    assert rounds.due()

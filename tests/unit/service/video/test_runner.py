@@ -81,6 +81,18 @@ def test_steps_make_a_finished_job(bench: Bench) -> None:
     assert not bench.storage.segments(JOB).exists()
 
 
+def test_putting_together_leaves_nothing_of_a_try_that_was_killed(bench: Bench) -> None:
+    left = bench.storage.results(JOB) / "unfinished-killed"
+    left.mkdir()
+    test_steps_make_a_finished_job(bench)
+    assert sorted(path.name for path in bench.storage.results(JOB).iterdir()) == [
+        "frames.csv",
+        "frames.jsonl",
+        "frames.parquet",
+        "summary.json",
+    ]
+
+
 def test_frames_are_counted_once_however_often_a_segment_is_repeated(bench: Bench) -> None:
     bench.runner.begin(JOB)
     for _ in range(3):
