@@ -18,6 +18,7 @@ import cv2
 from service.answers import make_encoder
 from service.cli.segment import load_newest
 from service.loading import LoadedModel
+from service.memory import keep_freed_pages
 from service.pipeline import FrameOptions, StageTimes, close_frame, open_frame
 from service.settings import Settings
 
@@ -76,6 +77,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     given = parser.parse_args(arguments)
     cv2.setNumThreads(1)  # as `serve` does
+    keep_freed_pages()
     settings = Settings()
     floor = _Floor(load_newest(settings, None), given.jpeg.read_bytes(), settings)
     measured = measure(floor, given.threads, given.warm_up_seconds, given.seconds)
