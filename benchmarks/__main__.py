@@ -64,7 +64,7 @@ def main(
     failed = _measure(bench, results, chosen)
     if Part.FIGURE in chosen:
         figure = FIGURE if whole else bench.folder / "bench.svg"
-        failed += not _try(bench, Part.FIGURE, lambda: draw(read(newest(folder)), figure))
+        failed += not _try(bench, Part.FIGURE, partial(_draw, results, figure))
     for verdict in results.as_dict()["budgets"]:
         word = "holds " if verdict["holds"] else "MISSED"
         bench.say(f"{word} {verdict['what']}: {verdict['measured']:.4g} {verdict['unit']} ({verdict['budget']})")
@@ -94,6 +94,11 @@ def _measure(bench: Bench, results: Results, chosen: set[Part]) -> int:
             bench.say(f"== {part}")
             failed += not _try(bench, part, partial(_keep_measured, results, part, measure))
     return failed
+
+
+def _draw(results: Results, figure: Path) -> None:
+    """These results, or the newest of their folder when these hold no frames."""
+    draw(results.as_dict() if "frames" in results.parts else read(newest(results.path.parent)), figure)
 
 
 def _keep_measured(results: Results, part: Part, measure: Callable[[], dict[str, Any]]) -> None:

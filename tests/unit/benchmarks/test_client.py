@@ -58,7 +58,7 @@ async def ask(port: int, clients: int = 1, warm_up_seconds: float = 0.0, seconds
 
 async def test_the_same_request_is_sent_again_and_again_over_one_connection_each() -> None:
     async with served(lambda _: GOOD) as (stub, port):
-        load, answer = await ask(port, clients=3)
+        load, answer = await ask(port, clients=3, seconds=1.0)
     assert stub.connections == 3
     assert set(stub.requests) == {wire_format(REQUEST)}
     assert load.statuses == {"200": len(load.milliseconds)}
@@ -83,7 +83,7 @@ async def test_a_chunked_answer_is_read_whole() -> None:
 
 async def test_refusals_are_counted_by_status_and_are_no_frames() -> None:
     async with served(lambda number: GOOD if number % 2 else FULL) as (_, port):
-        load, answer = await ask(port)
+        load, answer = await ask(port, seconds=1.0)
     assert load.statuses["503"] > 0
     assert load.statuses["200"] == len(load.milliseconds)
     assert answer.body == b"mask"
@@ -91,7 +91,7 @@ async def test_refusals_are_counted_by_status_and_are_no_frames() -> None:
 
 async def test_a_server_that_closes_after_each_answer_is_called_again() -> None:
     async with served(lambda _: LAST) as (stub, port):
-        load, _ = await ask(port)
+        load, _ = await ask(port, seconds=1.0)
     assert stub.connections > 1
     assert load.reopened > 0
     assert load.broken == 0
@@ -99,7 +99,7 @@ async def test_a_server_that_closes_after_each_answer_is_called_again() -> None:
 
 async def test_an_answer_that_is_cut_off_is_counted_as_broken() -> None:
     async with served(lambda number: CUT_OFF if number == 1 else GOOD) as (_, port):
-        load, _ = await ask(port)
+        load, _ = await ask(port, seconds=1.0)
     assert load.broken == 1
     assert load.milliseconds
 
