@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service.errors import MalformedRequest, NoSpace
 from service.storage import Storage
-from service.video.stages import in_thread
+from service.video.stages import StageClock, in_thread
 from service.video.upload import MultipartFile, UploadFile
 
 BODY = (
@@ -62,6 +62,28 @@ def test_leaving_early_ends_all_threads_of_a_chain() -> None:
     ):
         assert next(second) == 2
     assert threading.active_count() == before
+
+
+def test_a_stage_is_charged_for_its_own_items_and_not_for_who_takes_them() -> None:
+    def items() -> Iterator[int]:
+        for number in range(3):
+            sum(range(200_000))
+            yield number
+
+    clock = StageClock()
+    taken = 0
+    for number in clock.over("read", items()):
+        with clock.at("write"):
+            taken += number + sum(range(2_000_000))
+    assert set(clock.cpu_seconds) == set(clock.seconds) == {"read", "write"}
+    assert 0 < clock.cpu_seconds["read"] < clock.cpu_seconds["write"]
+
+
+def test_what_a_failing_stage_took_is_counted() -> None:
+    clock = StageClock()
+    with pytest.raises(ValueError, match="broken"), clock.at("read"):
+        raise ValueError("broken")
+    assert clock.seconds["read"] > 0
 
 
 async def pieces(body: bytes, sizes: list[int]) -> AsyncIterator[bytes]:

@@ -67,3 +67,13 @@ def test_an_odd_frame_grows_by_repeating_its_last_row_and_column(tmp_path: Path)
     assert np.array_equal(y[:241, :321], planes.y)
     assert np.array_equal(y[241, :321], planes.y[240])
     assert np.array_equal(y[:241, 321], planes.y[:, 320])
+
+
+def test_a_frames_memory_serves_the_next_picture_too(tmp_path: Path) -> None:
+    planes = planes_of_frame(first_frame(videos.odd_sized(tmp_path / "odd.mkv")), (241, 321))
+    frame = to_frame(planes)
+    planes.y[:] = 200
+    planes.u[:] = 90
+    assert to_frame(planes, frame) is frame
+    fresh = to_frame(planes)
+    assert np.array_equal(frame.to_ndarray(), fresh.to_ndarray())
