@@ -29,6 +29,8 @@ class VideoIndex:
     """Frames are told apart by their order, not by their time."""
     repaired: bool = False
     """The file's times went back. They were put in order, and frames are counted from the beginning of the file."""
+    discarded: int = 0
+    """Stored frames that the file itself says are not shown."""
 
     def __len__(self) -> int:
         return len(self.stamps)
@@ -47,8 +49,8 @@ class VideoIndex:
     def save(self, path: Path) -> None:
         """Write the index; a reader sees all of it or nothing."""
         temporary = path.with_suffix(".tmp")
-        base = self.time_base
-        numbers = [base.numerator, base.denominator, self.last_duration, int(self.ordinal), int(self.repaired)]
+        base, flags = self.time_base, (int(self.ordinal), int(self.repaired))
+        numbers = [base.numerator, base.denominator, self.last_duration, *flags, self.discarded]
         with temporary.open("wb") as file:
             np.savez_compressed(file, stamps=self.stamps, keyframes=self.keyframes, numbers=np.array(numbers))
         temporary.replace(path)
@@ -57,9 +59,10 @@ class VideoIndex:
     def load(cls, path: Path) -> Self:
         with np.load(path, allow_pickle=False) as arrays:
             numerator, denominator, last_duration, *flags = (int(value) for value in arrays["numbers"])
-            ordinal, repaired = map(bool, flags)
-            time_base = Fraction(numerator, denominator)
-            return cls(arrays["stamps"], arrays["keyframes"], time_base, last_duration, ordinal, repaired)
+            ordinal, repaired, discarded = flags
+            base = Fraction(numerator, denominator)
+            stamps, keyframes = arrays["stamps"], arrays["keyframes"]
+            return cls(stamps, keyframes, base, last_duration, bool(ordinal), bool(repaired), discarded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from service.video.damage import LostFrames
 from service.video.plots import coverage_distribution, coverage_over_time, stability_over_time
 from service.video.summary import ClassSummary, Summary
 from service.video.tables import Series
@@ -103,10 +104,25 @@ def _samples(samples: Iterable[Path]) -> str:
 
 
 def _damage(summary: Summary) -> str:
-    if not summary.frames.damaged:
+    damage = summary.damage
+    if not damage.any:
         return ""
-    times = ", ".join(f"{time:.2f}" for time in summary.frames.damaged_at_s)
-    return f"<h2>Damaged frames</h2><p>{summary.frames.damaged} could not be decoded, first at {times} s.</p>"
+    ends = [damage.missing_at_end] if damage.missing_at_end else []
+    kinds = (
+        ("can't be decoded", damage.undecodable),
+        ("no frame is stored", damage.gaps),
+        ("missing at the end", ends),
+    )
+    rows = "".join(_lost_row(kind, lost) for kind, entries in kinds for lost in entries)
+    head = "<tr><th>what</th><th>from, s</th><th>to, s</th><th>frames</th></tr>"
+    table = f"<table>{head}{rows}</table>" if rows else ""
+    note = "<p>The file's times went back; its frames are shown in the order in which they are stored.</p>"
+    return f"<h2>Damage</h2>{note if damage.times_repaired else ''}{table}"
+
+
+def _lost_row(kind: str, lost: LostFrames) -> str:
+    frames = "–" if lost.frames is None else f"{lost.frames:,}"  # noqa: RUF001
+    return f"<tr><td>{kind}</td><td>{lost.start_s:.2f}</td><td>{lost.end_s:.2f}</td><td>{frames}</td></tr>"
 
 
 def _percent(share: float | None) -> str:

@@ -16,12 +16,12 @@ from service.video.analysis import (
     intervals,
     time_in_view,
 )
+from service.video.damage import Damage, assess
 from service.video.probe import VideoInfo
 from service.video.segment import SegmentStats
 from service.video.tables import Series
 from service.video.work import VideoWork
 
-_MOST_DAMAGE_LISTED = 100
 _STABLE_IOU = 0.5
 
 
@@ -46,8 +46,6 @@ class FrameCounts:
     segmented: int
     damaged: int
     """Frames that could not be decoded; they are left out everywhere."""
-    damaged_at_s: list[float]
-    """Times of the first hundred of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,7 @@ class Summary:
     options: dict[str, Any]
     duration_s: float
     frames: FrameCounts
+    damage: Damage
     detection_rate: float | None
     """Share of the segmented frames that show anything but background."""
     time_in_view_s: float
@@ -110,6 +109,7 @@ def summarise(work: VideoWork, series: Series, stats: list[SegmentStats]) -> Sum
         },
         duration_s=round(work.index.duration_s, 3),
         frames=_counts(work, stats),
+        damage=assess(work.info, work.index, _damaged(stats), whole=work.options.max_frames is None),
         detection_rate=_share(seen),
         time_in_view_s=round(time_in_view(durations, seen), 3),
         coverage=distribution(series["coverage"]),
@@ -126,14 +126,15 @@ def _backend(work: VideoWork) -> dict[str, str]:
 
 
 def _counts(work: VideoWork, stats: list[SegmentStats]) -> FrameCounts:
-    damaged = [number for entry in stats for number in entry.damaged]
-    times = work.index.times
     return FrameCounts(
         total=len(work.index),
         segmented=sum(entry.segmented for entry in stats),
-        damaged=len(damaged),
-        damaged_at_s=[round(work.seconds(int(times[number])), 3) for number in damaged[:_MOST_DAMAGE_LISTED]],
+        damaged=len(_damaged(stats)),
     )
+
+
+def _damaged(stats: list[SegmentStats]) -> list[int]:
+    return [number for entry in stats for number in entry.damaged]
 
 
 def _class_summary(work: VideoWork, series: Series, durations: Any, class_id: int) -> ClassSummary:

@@ -169,7 +169,8 @@ def test_rows_tell_what_the_masks_show(api: VideoApi, done: dict[str, dict[str, 
 def test_the_summary_counts_and_the_report_stands_alone(api: VideoApi, clips: dict[str, Path]) -> None:
     job = api.wait(api.upload(clips["h264.mp4"]))
     summary = json.loads(api.file(job, "summary.json"))
-    assert summary["frames"] == {"total": 12, "segmented": 12, "damaged": 0, "damaged_at_s": []}
+    assert summary["frames"] == {"total": 12, "segmented": 12, "damaged": 0}
+    assert summary["damage"] == {"undecodable": [], "gaps": [], "missing_at_end": None, "times_repaired": False}
     assert summary["detection_rate"] == 1.0
     assert summary["classes"][0]["time_in_view_s"] == pytest.approx(0.48)
     assert summary["classes"][0]["intervals"] == [{"start_s": 0.0, "end_s": 0.48}]
@@ -214,7 +215,8 @@ def test_damaged_frames_are_left_out_counted_and_located(api: VideoApi, tmp_path
     lost = sorted(set(range(50)) - set(kept))
     assert lost
     assert job["progress"]["frames_damaged"] == summary["frames"]["damaged"] == len(lost)
-    assert summary["frames"]["damaged_at_s"] == pytest.approx([index / 25 for index in lost])
+    places = [(entry["start_s"], entry["frames"]) for entry in summary["damage"]["undecodable"]]
+    assert places == [(pytest.approx(index / 25), 1) for index in lost]
     (tmp_path / "annotated.mp4").write_bytes(api.file(job, "annotated.mp4"))
     assert ffprobe(tmp_path / "annotated.mp4")["times"] == pytest.approx([index / 25 for index in kept], abs=1e-3)
 

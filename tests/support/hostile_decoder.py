@@ -50,6 +50,10 @@ class HostileDecoder(Decoder):
         while True:
             time.sleep(60)
 
+    def answers_and_sleeps(self) -> NoReturn:
+        os.write(1, b"\x00\x00\x00\x01" + wire.DONE)
+        self.sleeps()
+
     def stops_in_a_word(self) -> NoReturn:
         os.write(1, b"\x00\x00\x00\x10F")
         self.sleeps()

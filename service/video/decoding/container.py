@@ -9,7 +9,7 @@ import av
 import av.subtitles.stream  # PyAV imports it at the first file, when no module can be opened any more
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -116,6 +116,10 @@ def _reason(error: Exception) -> str:
 def _video_stream(container: InputContainer) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+        kinds = ", ".join(sorted({_kind(stream) for stream in container.streams})) or "nothing"
         raise UndecodableVideo(f"the file has no video stream, only {kinds}")
     return streams[0]
+
+
+def _kind(stream: Stream) -> str:
+    return "an attached picture" if stream.type == "video" else stream.type

@@ -36,9 +36,6 @@ def _decoded(container: InputContainer, stream: VideoStream, on_progress: OnProg
 def _describe(size: int, container: InputContainer, stream: VideoStream, frame: VideoFrame) -> VideoInfo:
     rotation = rotation_of(frame)
     width, height = (frame.width, frame.height) if rotation % 180 == 0 else (frame.height, frame.width)
-    duration = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
-    if duration is None and container.duration:
-        duration = container.duration / 1_000_000
     return VideoInfo(
         container=container.format.name.split(",")[0],
         codec=stream.codec_context.name,
@@ -47,11 +44,21 @@ def _describe(size: int, container: InputContainer, stream: VideoStream, frame: 
         height=height,
         rotation=rotation,
         frame_rate=round(float(stream.average_rate), 4) if stream.average_rate else None,
-        duration_s=round(duration, 3) if duration else None,
+        duration_s=_duration(container, stream),
         frames=stream.frames or None,
         pixel_aspect=_pixel_aspect(stream, rotation),
         bytes=size,
     )
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds from the first frame on; a Matroska's header tells when it ends."""
+    if stream.duration and stream.time_base:
+        return round(float(stream.duration * stream.time_base), 3)
+    if not container.duration:
+        return None
+    starts_at = max(0, container.start_time or 0) if container.format.name.startswith("matroska") else 0
+    return round((container.duration - starts_at) / 1_000_000, 3) if container.duration > starts_at else None
 
 
 def _pixel_aspect(stream: VideoStream, rotation: int) -> str:

@@ -122,8 +122,12 @@ def _numbered(packets: Iterator[VideoPacket], index: VideoIndex) -> NumberedFram
             number += index.ordinal
             continue
         for frame in frames:
-            number = number + 1 if index.ordinal else max(number + 1, _index_of(index, frame.pts))
-            yield number, frame
+            place = number + 1 if index.ordinal else _place(index, number, frame.pts)
+            if place <= number:
+                continue  # shown too late: a damaged neighbour came before it
+            if index.ordinal or not frame.is_corrupt:
+                number = place
+            yield place, frame
 
 
 def _number_before(index: VideoIndex, first: VideoPacket) -> int:
@@ -131,6 +135,14 @@ def _number_before(index: VideoIndex, first: VideoPacket) -> int:
     if not index.ordinal or index.repaired:
         return -1
     return _index_of(index, stamp_of(first, ordinal=True)) - 1
+
+
+def _place(index: VideoIndex, before: int, stamp: int | None) -> int:
+    """Index of a frame shown at a time, after that of the frame before where several have the same time."""
+    place = _index_of(index, stamp)
+    following = before + 1
+    same_time = following < len(index) and index.stamps[following] == stamp
+    return following if stamp is None or same_time else place
 
 
 def _index_of(index: VideoIndex, stamp: int | None) -> int:

@@ -75,8 +75,11 @@ class DecoderProcess:
         return self._process.pid
 
     def cpu_seconds(self) -> float:
-        """Computing time of the process so far."""
-        return time.clock_gettime(~self.pid << 3 | 2)  # Linux's number for this clock, see clock_getcpuclockid(3)
+        """Computing time of the process so far; 0 once it is dead."""
+        try:
+            return time.clock_gettime(~self.pid << 3 | 2)  # Linux's number for this clock, see clock_getcpuclockid(3)
+        except OSError:
+            return 0.0
 
     def send(self, message: bytes) -> None:
         """Raises DecoderLimit, DecoderCrashed, DecoderKilled when the process has died."""

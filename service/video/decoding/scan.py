@@ -5,7 +5,6 @@ from fractions import Fraction
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from service.errors import UndecodableVideo
 from service.video.decoding.container import OnProgress, VideoPacket, open_video, read_packets
@@ -21,20 +20,23 @@ _WILD_SECONDS = 60
 """Further from its decoding time no frame is shown: such a presentation time is damaged."""
 _LONGEST_STEP_SECONDS = 10
 _DEEPEST_STEP_BACK_SECONDS = 1
+_UNKNOWN = -(2**63)
 
 
 def index_video(file: BinaryIO, max_frames: int | None, on_progress: OnProgress) -> VideoIndex:
     """Read every packet, decode none; raises UndecodableVideo when there is no frame."""
     stamps, decoded_at, keys, durations = array("q"), array("q"), array("b"), array("q")
+    discarded = 0
     with open_video(file) as (container, stream):
         ordinal = container.format.name == "avi" and stream.codec_context.name in _ORDINAL_CODECS
         time_base = stream.time_base
         for packet in read_packets(container, stream, on_progress):
             stamp = stamp_of(packet, ordinal)
+            discarded += packet.is_discard
             if stamp is None or not packet.size or packet.is_discard:
                 continue
             stamps.append(stamp)
-            decoded_at.append(stamp if packet.dts is None else packet.dts)
+            decoded_at.append(_UNKNOWN if packet.dts is None else packet.dts)
             keys.append(packet.is_keyframe)
             durations.append(max(0, packet.duration or 0))
             if len(stamps) >= min(MOST_FRAMES, (max_frames or MOST_FRAMES) + _REORDER_FRAMES):
@@ -48,7 +50,8 @@ def index_video(file: BinaryIO, max_frames: int | None, on_progress: OnProgress)
     ordered = shown_at[order]
     starts = [0] if repaired else np.flatnonzero(np.array(keys, np.bool_)[order])
     duration = durations[int(order[-1])] or _usual_step(ordered)
-    return VideoIndex(ordered, np.array(starts, np.int64), time_base, duration, ordinal or repaired, repaired)
+    starts = np.array(starts, np.int64)
+    return VideoIndex(ordered, starts, time_base, duration, ordinal or repaired, repaired, discarded)
 
 
 def stamp_of(packet: VideoPacket, ordinal: bool) -> int | None:
@@ -66,12 +69,14 @@ def stamp_of(packet: VideoPacket, ordinal: bool) -> int | None:
 def _timeline(stamps: I64, decoded_at: I64, time_base: Fraction) -> tuple[I64, bool]:
     """Times of packets in the order of the file, and whether they had to be repaired.
 
-    Decoding times only grow; where they do not, the file was joined, restarted or damaged. What then jumps back by more
-    than a second, or forward by more than ten, goes on at the usual pace instead.
+    Decoding times, where they are known, only grow; else the file was joined, restarted or damaged. What then jumps
+    back by more than a second, or forward by more than ten, goes on at the usual pace instead.
     """
-    steps: npt.NDArray[np.int64] = np.diff(decoded_at)
-    if not (steps < 0).any():
+    known = decoded_at != _UNKNOWN
+    if not (np.diff(decoded_at[known]) < 0).any():
         return stamps, False
+    decoded_at = np.where(known, decoded_at, stamps)
+    steps: I64 = np.diff(decoded_at)
     back, forward = (-_DEEPEST_STEP_BACK_SECONDS / time_base), (_LONGEST_STEP_SECONDS / time_base)
     wrong = (steps < float(back)) | (steps > float(forward))
     corrections = np.where(wrong, _usual_step(decoded_at) - steps, 0)

@@ -22,7 +22,7 @@ MOST_FRAMES = 20_000_000
 LONGEST_MESSAGE = 64 + 17 * MOST_FRAMES
 
 _FRAME = struct.Struct("<q4i")
-_INDEX = struct.Struct("<qqqq??6x")
+_INDEX = struct.Struct("<qqqqq??6x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,17 @@ def pack_json(values: dict[str, Any]) -> bytes:
 
 def pack_index(index: VideoIndex) -> bytes:
     base = index.time_base
-    head = _INDEX.pack(base.numerator, base.denominator, index.last_duration, len(index), index.ordinal, index.repaired)
+    numbers = (base.numerator, base.denominator, index.last_duration, len(index), index.discarded)
+    head = _INDEX.pack(*numbers, index.ordinal, index.repaired)
     return head + index.stamps.tobytes() + index.keyframes.tobytes()
 
 
 def unpack_index(body: bytes) -> VideoIndex:
     """Raises ValueError, struct.error or ZeroDivisionError on anything that is no index."""
-    numerator, denominator, last_duration, length, ordinal, repaired = _INDEX.unpack_from(body)
+    numerator, denominator, last_duration, length, discarded, ordinal, repaired = _INDEX.unpack_from(body)
     numbers = np.frombuffer(body, np.int64, offset=_INDEX.size)
     stamps, keyframes = numbers[:length], numbers[length:]
     if not 0 < length == len(stamps) or (len(keyframes) and not 0 <= keyframes.min() <= keyframes.max() < length):
         raise ValueError("the index does not hold together")
-    return VideoIndex(stamps, keyframes, Fraction(numerator, denominator), last_duration, ordinal, repaired)
+    base = Fraction(numerator, denominator)
+    return VideoIndex(stamps, keyframes, base, last_duration, ordinal, repaired, discarded)

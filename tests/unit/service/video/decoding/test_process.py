@@ -91,15 +91,17 @@ from pathlib import Path
 from service.video.decoding.limits import DecoderLimits
 from service.video.decoding.process import DecoderProcess
 from tests.support import hostile_decoder
-with DecoderProcess(Path({str(clip)!r}), DecoderLimits(), None, hostile_decoder.command("sleeps")) as decoder:
+command = hostile_decoder.command("answers_and_sleeps")
+with DecoderProcess(Path({str(clip)!r}), DecoderLimits(), None, command) as decoder:
     decoder.send(b"{{}}")
+    decoder.receive()
     print(decoder.pid, flush=True)
     time.sleep(600)
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=hostile_decoder.ROOT) as service:
         assert service.stdout is not None
         decoder = int(service.stdout.readline())
-        asyncio.run(until(lambda: "hostile_decoder" in command_of(decoder)))
+        assert "hostile_decoder" in command_of(decoder)
         service.kill()
     asyncio.run(until(lambda: not command_of(decoder)))
 
