@@ -80,21 +80,24 @@ class Supervisor:
         backoff_seconds = FIRST_BACKOFF_SECONDS
         while not self._stopping.is_set():
             started_at = time.monotonic()
-            returncode = await self._run_once(index)
+            try:
+                returncode: int | None = await self._run_once(index)
+            except OSError:
+                log.exception("video worker %d can't be started", index)
+                returncode = None
             if self._stopping.is_set():
                 return
             if time.monotonic() - started_at > STEADY_SECONDS:
                 backoff_seconds = FIRST_BACKOFF_SECONDS
-            log.error("video worker %d ended with %d; next start in %.1f s", index, returncode, backoff_seconds)
+            log.error("video worker %d ended with %s; next start in %.1f s", index, returncode, backoff_seconds)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff_seconds)
             backoff_seconds = min(2 * backoff_seconds, LONGEST_BACKOFF_SECONDS)
 
     async def _run_once(self, index: int) -> int:
-        """Own process group: Ctrl-C in the terminal reaches the server only, which then stops its workers in order. The
-        session is the server's, so that a worker can give way to it (`niceness`)."""
+        """The session is the server's, so that a worker can give way to it (`niceness`)."""
         process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=asyncio.subprocess.PIPE, env=self._environment, process_group=0
+            *self._command, stdin=asyncio.subprocess.PIPE, env=self._environment
         )
         self._processes[index] = process
         try:
@@ -117,7 +120,11 @@ def worker_environment(settings: Settings) -> dict[str, str]:
 
 
 def exit_with_parent(grace_seconds: float) -> None:
-    """Watch standard input from a thread; once the parent's end is closed, SIGTERM to this process, then the end."""
+    """Watch standard input from a thread; once the parent's end is closed, SIGTERM to this process, then the end.
+
+    The process leaves its parent's group: Ctrl-C in the terminal is for the parent, which stops its workers in order.
+    """
+    os.setpgid(0, 0)
 
     def watch() -> None:
         while os.read(0, 4096):

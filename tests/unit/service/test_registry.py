@@ -1,6 +1,7 @@
 """What is served, and that swapping it hurts nobody."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -233,3 +234,17 @@ def test_the_real_runtimes_load_the_red_package(tmp_path: Path, opened: Opened) 
     assert loaded.backend.provider == "cpu"
     assert loaded.golden.changed_share == 0
     assert [line.backend for line in loaded.choice.candidates if line.chosen] == [loaded.backend.name]
+
+
+def device_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("device ") and thread.is_alive()}
+
+
+def test_a_model_that_does_not_load_stops_the_start_and_leaves_no_thread_of_the_others(tmp_path: Path) -> None:
+    settings = red_settings(tmp_path)
+    write_red_package(settings.models_dir, name="another")
+    damage(write_red_package(settings.models_dir, name="broken").folder)
+    before = device_threads()
+    with pytest.raises(PackageError, match=r"broken/1: model\.onnx has checksum"):
+        Registry(settings, Metrics(CollectorRegistry()), fake_backend).load_all()
+    assert device_threads() <= before

@@ -1,5 +1,6 @@
 """Worker processes: started again, stopped in order, never left behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -104,10 +105,30 @@ async def test_a_worker_goes_when_its_parent_is_killed(tmp_path: Path) -> None:
 async def test_a_worker_shares_the_servers_session_and_not_its_process_group(tmp_path: Path) -> None:
     """So Ctrl-C does not reach it, and Linux weighs its niceness against the server's."""
     path = tmp_path / "pids"
-    async with supervise(WRITE_PID.format(path=str(path)) + "time.sleep(3600)"):
+    code = "from service.supervisor import exit_with_parent; exit_with_parent(9)\n" + WRITE_PID.format(path=str(path))
+    async with supervise(code + "time.sleep(3600)"):
         (pid,) = await lines(path, 1)
         assert os.getsid(int(pid)) == os.getsid(0)
         assert os.getpgid(int(pid)) == int(pid)
+
+
+def test_the_servers_own_event_loop_starts_workers(tmp_path: Path) -> None:
+    """uvloop takes fewer options of a subprocess than asyncio."""
+    uvloop = pytest.importorskip("uvloop")
+    path = tmp_path / "pids"
+
+    async def start_one() -> None:
+        async with supervise(WRITE_PID.format(path=str(path)) + "time.sleep(3600)"):
+            await lines(path, 1)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(start_one())
+
+
+async def test_a_worker_that_can_not_be_started_is_told_of_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    supervisor = Supervisor(("/no/such/program",), 1, environment=dict(os.environ), grace_seconds=30)
+    async with supervisor:
+        await until(lambda: caplog.text.count("video worker 0 can't be started") == 2)
 
 
 def test_a_worker_gets_the_settings_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
