@@ -29,20 +29,20 @@ def judge(parts: Parts) -> list[Verdict]:
     return [*_frames(parts), *_videos(parts), *_others(parts)]
 
 
-def per_round(measurements: list[dict[str, Any]], contender: str, **case: Any) -> list[float]:
+def per_round(measurements: list[dict[str, Any]], contender: str, **case: Any) -> dict[int, float]:
     """Frames a second of a contender's case, by round."""
     wanted = {"contender": contender, **case}
     rows = [row for row in measurements if all(row[key] == value for key, value in wanted.items())]
-    return [row["frames_per_second"] for row in sorted(rows, key=lambda row: int(row["round"]))]
+    return {row["round"]: row["frames_per_second"] for row in rows}
 
 
-def best_per_round(measurements: list[dict[str, Any]], contenders: set[str], **case: Any) -> list[float]:
+def best_per_round(measurements: list[dict[str, Any]], contenders: set[str], **case: Any) -> dict[int, float]:
     """Frames a second of whoever was fastest in each round."""
     fastest: dict[int, float] = {}
     for row in measurements:
         if row["contender"] in contenders and all(row[key] == value for key, value in case.items()):
             fastest[row["round"]] = max(fastest.get(row["round"], 0.0), row["frames_per_second"])
-    return [fastest[number] for number in sorted(fastest)]
+    return fastest
 
 
 def peers_of(measurements: list[dict[str, Any]]) -> set[str]:
@@ -61,11 +61,11 @@ def _frames(parts: Parts) -> Iterator[Verdict]:
         yield Verdict("all but the graph's run, one client", "under 3 ms", around, "ms", around < 3)
     ours = per_round(rows, SERVED, frame=_SMALL, answer="mask", clients=_MANY)
     alone = per_round(rows, SERVED, frame=_SMALL, answer="mask", clients=1)
-    yield from _at_least("16 clients against one", 1.0, ratio(ours, alone))
+    yield from _at_least("16 clients against one", 1.0, _ratio(ours, alone))
     floor = best_per_round(rows, {"floor"}, frame=_SMALL)
-    yield from _at_least("16 clients against in-process", 0.9, ratio(ours, floor))
+    yield from _at_least("16 clients against in-process", 0.9, _ratio(ours, floor))
     peers = best_per_round(rows, peers_of(rows), clients=_MANY)
-    yield from _at_least("16 clients against the best peer", 2.0, ratio(ours, peers))
+    yield from _at_least("16 clients against the best peer", 2.0, _ratio(ours, peers))
     if SERVED in found["dice_with_fp32"]:
         off = round(1 - found["dice_with_fp32"][SERVED], 5)
         yield Verdict("mask against FP32's, example frame: 1 - Dice", "at most 0.005", off, "", off <= 0.005)
@@ -96,6 +96,12 @@ def _others(parts: Parts) -> Iterator[Verdict]:
     yield from _at_most("overload: accepted p99 against unloaded", 5, overload.get("p99_ratio"))
     yield from _at_most("overload: refused within", 50, overload.get("refused_p99_ms"), "ms")
     yield from _at_most("overload: errors but 503", 0, overload.get("other_errors"))
+
+
+def _ratio(above: dict[int, float], below: dict[int, float]) -> float | None:
+    """Over the rounds that both took part in."""
+    both = sorted(set(above) & set(below))
+    return ratio([above[number] for number in both], [below[number] for number in both])
 
 
 def _at_least(what: str, least: float, measured: float | None) -> Iterator[Verdict]:

@@ -70,7 +70,7 @@ def _frames(found: dict[str, Any]) -> Iterator[str]:
     yield f"- {_loads(found)}"
     for failure in found["failures"]:
         reason = failure["error"].strip().splitlines()[0][:200] if failure["error"].strip() else "no reason given"
-        yield f"- not measured from round {failure['round'] + 1} on: {failure['contender']}: {reason}"
+        yield f"- failed in round {failure['round'] + 1}: {failure['contender']}: {reason}"
     yield ""
     yield "Medians over the rounds; in brackets the lowest and highest throughput. For the floor, clients are threads."
     yield ""

@@ -13,7 +13,7 @@ from benchmarks.serving import READY_SECONDS, ask_once
 from benchmarks.statistics import spread
 from service.loading import names_on_disk, packages_on_disk
 
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.025
 _READY = HttpRequest("GET", "/readyz", {}, b"")
 
 

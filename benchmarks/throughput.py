@@ -50,7 +50,7 @@ class Contender(Protocol):
     name: str
 
     def measure(self, round_number: int) -> Iterable[Measurement]:
-        """All of its cases. Whatever it raises takes it out of the rounds that follow."""
+        """All of its cases. Who raises anything in two rounds is left out of those that follow."""
         ...
 
 
@@ -86,7 +86,8 @@ def compare(
             except Exception as error:  # noqa: BLE001  (others' servers fail in their own ways; the rest is measured)
                 bench.say(f"  {contender.name} failed: {error}")
                 found.failures.append({"contender": contender.name, "round": number, "error": str(error)[:2000]})
-                left.remove(contender)
+                if sum(failure["contender"] == contender.name for failure in found.failures) > 1:
+                    left.remove(contender)
             keep(found)
     return found
 

@@ -42,6 +42,14 @@ def test_a_mask_that_differs_too_much_misses_its_budget() -> None:
     assert verdicts({"frames": found})["mask against FP32's, example frame: 1 - Dice"] == (0.01, False)
 
 
+def test_a_round_that_one_side_missed_is_not_compared_with_another() -> None:
+    found = made.frames()
+    found["measurements"] = [
+        row for row in found["measurements"] if (row["round"], row["contender"]) not in {(0, "litserve"), (0, "triton")}
+    ]
+    assert verdicts({"frames": found})["16 clients against the best peer"] == (2.5, True)
+
+
 def test_without_peers_nothing_is_said_of_them() -> None:
     found = made.frames()
     found["measurements"] = [row for row in found["measurements"] if row["contender"] in {"floor", SERVED}]
@@ -76,8 +84,8 @@ def test_what_was_not_measured_is_not_judged() -> None:
 
 def test_throughput_is_listed_by_round_and_the_fastest_of_several_is_found() -> None:
     rows = made.frames()["measurements"]
-    assert per_round(rows[::-1], SERVED, clients=16) == [140, 70, 140]
-    assert best_per_round(rows, {"litserve", "triton"}, clients=16) == [56, 28, 56]
+    assert per_round(rows[::-1], SERVED, clients=16) == {0: 140, 1: 70, 2: 140}
+    assert best_per_round(rows, {"litserve", "triton"}, clients=16) == {0: 56, 1: 28, 2: 56}
 
 
 def test_a_videos_stages_are_medians_over_the_rounds() -> None:
@@ -128,7 +136,7 @@ def test_the_tables_say_what_was_measured_and_what_failed(tmp_path: Path) -> Non
     page = newest(tmp_path).with_suffix(".md").read_text()
     assert page.startswith("# instruments/2 on 2 cores of Example(R) CPU 9000 @ 2.60GHz, 2026-11-21\n")
     assert "| endomask | 854x480 | mask | 16 | 140 (70 to 140) |" in page
-    assert "not measured from round 1 on: mosec: it ended with 1; log: no such file\n" in page
+    assert "failed in round 1: mosec: it ended with 1; log: no such file\n" in page
     assert "| 16 clients against the best peer | at least 2 times | 2.5 times | holds |" in page
     assert "| 1920x1080 | endomask | 58 (56 to 60) | 2.32 | 30 |" in page
     assert "| each_seconds | 2.0, 2.1 |" in page
