@@ -25,7 +25,7 @@ FRAMES = 40
 
 @pytest.fixture
 def model(tmp_path: Path) -> LoadedModel:
-    return LoadedModel(write_red_package(tmp_path / "models"), Choice(FakeBackend()), Agreement(0, 0.0))
+    return LoadedModel(write_red_package(tmp_path / "models"), Choice(FakeBackend()), Agreement(0, 0.0), {})
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_batches_keep_frames_and_masks_together(tmp_path: Path, clip: Path, mode
 
 def test_three_classes_have_columns_and_colours_of_their_own(tmp_path: Path, clip: Path) -> None:
     package = write_red_package(tmp_path / "models", classes=3)
-    summary = run(clip, tmp_path / "out", LoadedModel(package, Choice(FakeBackend(channels=3)), Agreement(0, 0.0)))
+    summary = run(clip, tmp_path / "out", LoadedModel(package, Choice(FakeBackend(channels=3)), Agreement(0, 0.0), {}))
     assert [(entry.name, entry.detection_rate) for entry in summary.classes] == [("tool", 1.0), ("unseen2", 0.0)]
     row = json.loads((tmp_path / "out" / "frames.jsonl").read_text().splitlines()[0])
     assert row["unseen2_coverage"] == 0.0
