@@ -241,6 +241,7 @@ def test_a_batch_waits_for_a_frame_that_is_being_decoded(houses: list[House]) ->
     house = open_house(houses, max_batch=8, wait_seconds=3600)
     with house.batcher.admit(Priority.FRAMES) as coming:
         early = house.send(numbered(2))
+        assert not house.backend.entered.acquire(timeout=0.2), "the device did not wait"
         late = coming.submit(numbered(4))
         result(early)
         result(late)
