@@ -1,5 +1,7 @@
 """`./run bench`: measure, write the dated results, draw the figure."""
 
+import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,6 +56,7 @@ def main(
 
     Results go to YYYY-MM-DD-<machine>.json and .md as they come; a part that fails is reported, the others go on.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     chosen = set(parts or DEFAULT)
     scale = QUICK if quick else FULL
     scale = replace(scale, rounds=rounds or scale.rounds, seconds=seconds or scale.seconds)
