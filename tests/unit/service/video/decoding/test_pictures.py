@@ -1,4 +1,4 @@
-"""Decoded frames of every kind -> upright 8 bit planes, with Debian's ffmpeg as the witness."""
+"""Decoded frames of every kind -> upright 8 bit planes, with FFmpeg's own conversion as the witness."""
 
 from pathlib import Path
 
@@ -34,3 +34,22 @@ def test_a_frame_of_another_size_is_scaled_to_the_videos(tmp_path: Path) -> None
 def test_motion_jpeg_is_full_range_and_h264_is_not(tmp_path: Path) -> None:
     assert planes_of_frame(first_frame(videos.write_variant(tmp_path, "mjpeg.avi"))).colour.range == 2
     assert planes_of_frame(first_frame(videos.write_variant(tmp_path, "h264.mp4"))).colour.range == 1
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "suffix"),
+    [
+        ("ffv1", "gray", "mkv"),
+        ("ffv1", "gray10le", "mkv"),
+        ("ffv1", "yuv420p10le", "mkv"),
+        ("ffv1", "yuv444p", "mkv"),
+        ("ffv1", "bgra", "mkv"),
+        ("libx264", "yuv422p10le", "mp4"),
+        ("mjpeg", "yuvj422p", "avi"),
+        ("mjpeg", "yuvj444p", "avi"),
+    ],
+)
+def test_every_pixel_format_is_seen_in_its_colours(tmp_path: Path, codec: str, pixel_format: str, suffix: str) -> None:
+    frame = first_frame(videos.write_video(tmp_path / f"clip.{suffix}", codec, pixel_format))
+    shown = to_rgb(planes_of_frame(frame)).astype(int)
+    assert np.abs(shown - frame.to_ndarray(format="rgb24")).mean() < 2.5
