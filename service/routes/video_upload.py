@@ -9,6 +9,9 @@ from starlette.concurrency import run_in_threadpool
 from service.bodies import limited, media_type, refuse_encoded
 from service.errors import (
     Conflict,
+    DecoderCrashed,
+    DecoderKilled,
+    DecoderLimit,
     EmptyBody,
     InvalidParameter,
     MalformedRequest,
@@ -84,7 +87,7 @@ class UploadQuery(BaseModel):
         202: {"headers": _LOCATION},
         **problem_responses(
             EmptyBody, MalformedRequest, UnknownModel, Conflict, TooLarge, TooManyPixels, UnsupportedMediaType,
-            InvalidParameter, UndecodableVideo, NoSpace,
+            InvalidParameter, UndecodableVideo, DecoderLimit, DecoderCrashed, DecoderKilled, NoSpace,
         ),
     },
 )  # fmt: skip
