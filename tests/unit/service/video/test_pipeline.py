@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.backends.choice import Choice
-from service.errors import UndecodableVideo
+from service.errors import InferenceFailed, UndecodableVideo
 from service.imaging.geometry import U8
 from service.loading import LoadedModel
 from service.manifest.agreement import Agreement
@@ -89,7 +89,7 @@ def test_three_classes_have_columns_and_colours_of_their_own(tmp_path: Path, cli
 
 def test_a_failing_model_fails_the_video_and_leaves_no_result(tmp_path: Path, clip: Path, model: LoadedModel) -> None:
     broken = dataclasses.replace(model, choice=Choice(Broken()))
-    with pytest.raises(RuntimeError, match="device"):
+    with pytest.raises(InferenceFailed, match="failed on this video"):
         run(clip, tmp_path / "out", broken)
     assert not list((tmp_path / "out").glob("*.*"))
 
