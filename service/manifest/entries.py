@@ -53,7 +53,8 @@ class Parity(Part):
     Two files on one backend, or one file on two, can agree differently: parity belongs to the pair.
     """
 
-    precision: PrecisionName
+    precision: PrecisionName | Literal["bf16"]
+    """`bf16` is the FP32 file computed in bfloat16, which has no file of its own."""
     backend: str
     """Runtime and provider: `onnxruntime-cpu`, `openvino-cpu`."""
     batch_sizes: list[int]

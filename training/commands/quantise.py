@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.manifest.entries import PrecisionName
+from service.backends import Precision
 from training.commands.options import DATASETS, Data
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from training.quantise.package import Progress
     from training.quantise.verdict import Rules
 
-LOWER: tuple[PrecisionName, ...] = ("int8", "fp16")
+LOWER: tuple[Precision, ...] = ("int8", "fp16", "bf16")
 
 
 def quantise(
     package: Annotated[Path, typer.Argument(help="models/<name>/<version>")],
     data: Data = DATASETS,
-    precision: Annotated[str, typer.Option(help="Files to make, by commas: int8, fp16.")] = "int8",
+    precision: Annotated[str, typer.Option(help="By commas: int8 and fp16 make files, bf16 measures FP32's.")] = "int8",
     preset: Annotated[
         str | None, typer.Option(help="Preset whose data calibrate and score; default: the one in the manifest.")
     ] = None,
@@ -44,30 +44,35 @@ def quantise(
 
     manifest = Package.read(package).manifest
     wanted = parse_precisions(precision)
+    there = {*manifest.files, *(parity.precision for parity in manifest.parity)}
     for name in wanted:
-        if name in manifest.files and not again:
+        if name in there and not again:
             typer.echo(f"{name}: there already; --again makes it anew")
     rules = Rules(mask_distance=mask_distance, allow_unmeasured=allow_unmeasured)
-    todo = [name for name in wanted if again or name not in manifest.files]
+    todo = [name for name in wanted if again or name not in there]
     add_all(package, todo, load_preset(preset or manifest.training.preset), data, rules)
 
 
-def parse_precisions(text: str) -> list[PrecisionName]:
+def parse_precisions(text: str) -> list[Precision]:
     """`fp32,int8` -> what is to be made beside FP32. Raises BadParameter."""
     names = [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in {"fp32", *LOWER}]:
-        raise typer.BadParameter(f"{', '.join(unknown)}: there are fp32, int8 and fp16", param_hint="--precision")
+        raise typer.BadParameter(f"{', '.join(unknown)}: there are fp32, int8, fp16 and bf16", param_hint="--precision")
     return [name for name in LOWER if name in names]
 
 
-def add_all(package: Path, wanted: list[PrecisionName], preset: "Preset", data: Path, rules: "Rules") -> None:
+def add_all(package: Path, wanted: list[Precision], preset: "Preset", data: Path, rules: "Rules") -> None:
     """Exits with 1 when one was not shipped, after all were tried."""
     if not wanted:
         return
-    from training.quantise.package import add_precision  # noqa: PLC0415
+    from training.quantise.package import add_bf16, add_precision  # noqa: PLC0415
 
     refused = []
     for name in wanted:
+        if name == "bf16":
+            with _bars() as progress:
+                typer.echo(f"bf16: {add_bf16(package, preset, data, progress)}")
+            continue
         with _bars() as progress:
             verdict = add_precision(package, name, preset, data, progress, rules)
         for line in verdict.reasons:

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import onnxruntime
 
-from service.backends import Backend
+from service.backends import Backend, Precision
 from service.backends.cores import available_cores
 from service.backends.onnxruntime import OnnxRuntimeBackend
-from service.backends.openvino import OpenVinoBackend, is_installed
+from service.backends.openvino import OpenVinoBackend, is_installed, native_precisions
 from service.backends.providers import choose_provider
-from service.manifest.entries import PrecisionName
 from service.manifest.package import Package
 
-Opener = Callable[[Package, PrecisionName], Backend]
+Opener = Callable[[Package, Precision], Backend]
 
 _INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
 
@@ -28,6 +27,11 @@ def measurable_backends() -> dict[str, Opener]:
     if choose_provider("auto") == "cuda":
         found["onnxruntime-cuda"] = _onnxruntime("cuda")
     return found
+
+
+def computes_bf16() -> bool:
+    """Whether OpenVINO computes the FP32 file in bfloat16 here, so that the service may."""
+    return is_installed() and "bf16" in native_precisions()
 
 
 def machine_facts(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -44,11 +48,11 @@ def machine_facts(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def _onnxruntime(provider: str) -> Opener:
-    def open_it(package: Package, precision: PrecisionName) -> Backend:
+    def open_it(package: Package, precision: Precision) -> Backend:
         return OnnxRuntimeBackend(package, provider=provider, precision=precision, threads=available_cores())
 
     return open_it
 
 
-def _openvino(package: Package, precision: PrecisionName) -> Backend:
+def _openvino(package: Package, precision: Precision) -> Backend:
     return OpenVinoBackend(package, precision=precision, threads=available_cores())

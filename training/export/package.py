@@ -17,7 +17,8 @@ from training.evaluate.scoring import evaluate
 from training.export.backends import measurable_backends
 from training.export.card import write_card
 from training.export.draft import draft_manifest
-from training.export.golden import GOLDEN_SEEDS, PARITY_SEEDS, own_frames
+from training.export.golden import PARITY_SEEDS, golden_frames, own_frames
+from training.export.measure import measure_bf16
 from training.export.onnx_file import write_onnx
 from training.export.parity import TOLERANCE, Tolerance, check_parity, compare, largest_gap
 from training.export.references import measure_references
@@ -53,7 +54,7 @@ def _write_package(
     draft = draft_manifest(trained, folder).model_copy(update={"crossval": list(crossval)})
     write_onnx(trained.net, draft, folder / MODEL_FILE)
     spec, torch_backend = draft.input.spec(), TorchBackend(trained.net)
-    golden = own_frames(spec, GOLDEN_SEEDS)
+    golden = golden_frames(torch_backend, spec, draft.threshold)
     np.savez_compressed(folder / GOLDEN_FILE, frames=golden, probabilities=torch_backend.run(golden))
     draft = draft.model_copy(
         update={"files": {"fp32": _entry(folder, MODEL_FILE)}, "golden": _entry(folder, GOLDEN_FILE)}
@@ -77,6 +78,8 @@ def _write_package(
             "references": measure_references(backend, draft, trained.preset, datasets),
         }
     )
+    in_bf16 = measure_bf16(Package(folder, manifest), trained.preset, datasets)
+    manifest = manifest.model_copy(update={"parity": [*manifest.parity, *in_bf16]})
     manifest = Manifest.model_validate(manifest.model_dump())
     (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n")
     write_card(manifest, folder)

@@ -13,12 +13,14 @@ from service.manifest.entries import FileEntry, PrecisionName
 from service.manifest.package import Package, sha256_of
 from service.manifest.schema import Manifest
 from training.config import Preset
+from training.errors import ExportError
 from training.export.backends import Opener, measurable_backends
 from training.export.card import write_card
+from training.export.measure import held_out_frames, measure, measure_bf16
 from training.export.references import training_images
+from training.quantise.distance import mask_distance
 from training.quantise.fp16 import MADE, write_fp16
 from training.quantise.int8 import Int8Builder
-from training.quantise.measure import held_out_frames, mask_distance, measure
 from training.quantise.search import Choice, choose_float_layers
 from training.quantise.verdict import Rules, Verdict, judge
 
@@ -52,6 +54,24 @@ def add_precision(
             (work / entry.file).replace(folder / entry.file)
     _write(package, verdict, entry)
     return verdict
+
+
+def add_bf16(folder: Path, preset: Preset, datasets: Path, progress: Progress) -> str:
+    """Writes what bfloat16, which needs no file, costs on held-out frames; returns it as a sentence.
+
+    Raises ExportError where this machine does not compute in bfloat16.
+    """
+    package = Package.read(folder)
+    package.verify()
+    tick = progress("bf16 on openvino-cpu", held_out_frames(preset, datasets))
+    measured = measure_bf16(package, preset, datasets, tick)
+    if not measured:
+        raise ExportError("this machine does not compute in bfloat16, so nothing can be measured in it")
+    kept = [known for known in package.manifest.parity if known.precision != "bf16"]
+    _replace(package, package.manifest.model_copy(update={"parity": [*kept, *measured]}))
+    (parity,) = measured
+    use = "may use it" if parity.holds else "will not use it"
+    return f"Dice {parity.dice_difference:+.4f} at worst, {parity.relative_time} of FP32's time; the service {use}"
 
 
 def _make(
@@ -117,7 +137,7 @@ def _staged(package: Package) -> Iterator[Path]:
 
 
 def _write(package: Package, verdict: Verdict, entry: FileEntry) -> None:
-    """The manifest last, and in one step: a server that reads meanwhile finds the old package or the new one."""
+    """The manifest last: a server that reads meanwhile finds the old package or the new one."""
     manifest = package.manifest
     files = {name: known for name, known in manifest.files.items() if name != verdict.precision}
     parity = [known for known in manifest.parity if known.precision != verdict.precision]
@@ -127,9 +147,14 @@ def _write(package: Package, verdict: Verdict, entry: FileEntry) -> None:
     changed = Manifest.model_validate({**manifest.model_dump(), "files": files, "parity": parity})
     if changed == manifest:
         return
+    _replace(package, changed)
+    if not verdict.shipped:
+        (package.folder / entry.file).unlink(missing_ok=True)
+
+
+def _replace(package: Package, changed: Manifest) -> None:
+    """In one step: a server that reads meanwhile finds the old manifest or the new one."""
     partial = package.folder / ".manifest.json"
     partial.write_text(changed.model_dump_json(indent=2) + "\n")
     partial.replace(package.folder / "manifest.json")
-    if not verdict.shipped:
-        (package.folder / entry.file).unlink(missing_ok=True)
     write_card(changed, package.folder)

@@ -9,7 +9,7 @@ from service.manifest.entries import DICE_LOSS_LIMIT, Parity, PrecisionName
 class Rules:
     """What is asked of a precision."""
 
-    most_relative_time: dict[PrecisionName, float] = field(default_factory=lambda: {"int8": 0.5, "fp16": 0.95})
+    most_relative_time: dict[str, float] = field(default_factory=lambda: {"int8": 0.5, "fp16": 0.95})
     """Time over FP32's in the same backend; INT8 that is not twice as fast is not worth a second file."""
     mask_distance: float = 0.02
     """Of INT8's masks from FP32's on training frames, above which layers are sought that must stay in float."""

@@ -26,13 +26,14 @@ from training.config import Preset
 from training.errors import ExportError
 from training.export.backends import machine_facts, measurable_backends
 from training.export.golden import own_frames
+from training.export.measure import SideBySide, golden_agreement, worst_loss
 from training.export.package import export
 from training.fitting.checkpoints import Trained
 from training.nets.segmentation import SegmentationNet
+from training.quantise.distance import mask_distance
 from training.quantise.fp16 import write_fp16
 from training.quantise.int8 import Int8Builder
 from training.quantise.layers import blocks, layers, outside
-from training.quantise.measure import SideBySide, golden_agreement, mask_distance, worst_loss
 from training.quantise.package import add_precision
 from training.quantise.search import BLOCKS, MOST_KEPT, choose_float_layers
 from training.quantise.verdict import Rules, judge

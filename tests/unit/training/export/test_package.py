@@ -12,7 +12,7 @@ import torch
 
 from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.errors import PackageError
-from service.imaging.geometry import U8
+from service.imaging.geometry import U8, prepare
 from service.manifest.agreement import agreement
 from service.manifest.package import Package
 from service.manifest.record import CrossvalScore
@@ -20,11 +20,12 @@ from service.pipeline import FrameOptions, StageTimes, open_frame
 from tests.unit.training.conftest import untrained
 from training.config import Preset
 from training.datasets.reading import Dataset
+from training.datasets.synthetic import render_frame
 from training.errors import ExportError
 from training.evaluate.scoring import evaluate
-from training.export.backends import measurable_backends
+from training.export.backends import computes_bf16, machine_facts, measurable_backends
 from training.export.crossval_scores import read_crossval
-from training.export.golden import own_frames
+from training.export.golden import GOLDEN_SEEDS, choose, golden_frames, own_frames
 from training.export.package import export
 from training.export.parity import Tolerance, check_parity
 from training.fitting.frames import load
@@ -47,9 +48,10 @@ def test_a_package_keeps_the_contract_and_its_golden_outputs(exported: tuple[Pac
     assert agreement(expected, backend.run(frames), manifest.threshold).largest_difference <= 1
     for n in (1, 3, 5):
         assert backend.run(np.zeros((n, 32, 64, 3), np.uint8)).shape == (n, 1, 32, 64)
-    assert [parity.backend for parity in manifest.parity] == list(measurable_backends())
-    for parity in manifest.parity:
-        assert (parity.batch_sizes, parity.precision, parity.frames) == ([1, 3], "fp32", 10)
+    of_fp32 = [parity for parity in manifest.parity if parity.precision == "fp32"]
+    assert [parity.backend for parity in of_fp32] == list(measurable_backends())
+    for parity in of_fp32:
+        assert (parity.batch_sizes, parity.frames) == ([1, 3], 10)
         assert parity.largest_difference <= 1
     assert set(manifest.references) == {"coverage", "confidence", "brightness", "sharpness"}
     properties = {p.key: p.value for p in onnx.load(package.model_path("fp32")).metadata_props}
@@ -68,6 +70,51 @@ def test_the_manifest_s_scores_can_be_made_again(exported: tuple[Package, Path],
     assert evaluate(backend, package.manifest, preset, exported[1]) == package.manifest.metrics
     (score,) = package.manifest.metrics
     assert (score.dataset, score.group, score.class_name, score.n) == ("squares", "g3", "instrument", 2)
+
+
+def test_bfloat16_is_measured_on_held_out_frames_where_the_machine_computes_in_it(
+    exported: tuple[Package, Path],
+) -> None:
+    measured = [parity for parity in exported[0].manifest.parity if parity.precision == "bf16"]
+    assert len(measured) == computes_bf16()
+    for parity in measured:
+        assert parity.backend == "openvino-cpu"
+        assert parity.dice_difference is not None
+        assert parity.relative_time is not None
+        assert parity.machine == machine_facts()
+
+
+def test_golden_frames_are_those_that_hold_most_of_every_class() -> None:
+    shares = np.array([[0.0, 0.0], [0.5, 0.0], [0.02, 0.01], [0.0, 0.12], [0.2, 0.0]])
+    assert choose(shares, 2) == [1, 3]
+    assert choose(shares, 3) == [1, 2, 3], "class 1 has enough, so a little of class 2 is worth more"
+    assert choose(np.zeros((4, 1)), 3) == [0, 1, 2]
+    assert choose(shares[:1], 3) == [0]
+
+
+class _Finds:
+    """Marks a third of the one frame given, and nothing elsewhere."""
+
+    name, provider, precision, threads, max_batch, lanes = "finds", "cpu", "fp32", 1, 8, 1
+
+    def __init__(self, frame: U8) -> None:
+        self._frame = frame
+
+    def run(self, frames: U8) -> U8:
+        planes = np.zeros((len(frames), 1, *frames.shape[1:3]), np.uint8)
+        for plane, frame in zip(planes, frames, strict=True):
+            plane[0, : len(frame) // 3] = 255 * (frame == self._frame).all()
+        return planes
+
+
+def test_a_package_s_golden_frames_hold_foreground_that_the_first_seeds_lack(preset: Preset) -> None:
+    spec = preset.input.spec()
+    rare = prepare(render_frame(GOLDEN_SEEDS[9]).image, spec)
+    backend = _Finds(rare)
+    frames = golden_frames(backend, spec, 0.5)
+    assert len(frames) == 4
+    assert backend.run(frames).any(axis=(1, 2, 3)).sum() == 1
+    assert (own_frames(spec, GOLDEN_SEEDS[:3]) != rare).any(axis=(1, 2, 3)).all()
 
 
 def test_a_graph_of_three_classes_gives_three_planes_that_sum_to_certainty(preset: Preset) -> None:

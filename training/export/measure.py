@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from service.backends import Backend
-from service.imaging.geometry import U8, decide
+from service.backends import Backend, Precision
+from service.imaging.geometry import U8
 from service.manifest.agreement import Agreement, agreement
-from service.manifest.entries import Parity, PrecisionName
+from service.manifest.entries import Parity
 from service.manifest.package import Package
 from service.manifest.record import Score
 from training.config import Preset
@@ -17,7 +17,7 @@ from training.datasets.reading import Dataset
 from training.datasets.selection import select
 from training.errors import ExportError
 from training.evaluate.scoring import evaluate
-from training.export.backends import Opener, machine_facts
+from training.export.backends import Opener, computes_bf16, machine_facts, measurable_backends
 
 BATCH_SIZES = (1, 3)
 WARM_UP_RUNS = 2
@@ -70,7 +70,7 @@ class SideBySide:
 
 
 def measure(
-    package: Package, precision: PrecisionName, open_backend: Opener, preset: Preset, datasets: Path, tick: Tick
+    package: Package, precision: Precision, open_backend: Opener, preset: Preset, datasets: Path, tick: Tick
 ) -> Parity:
     """`package` holds the candidate's file and the FP32 file. `tick` is called for every held-out frame."""
     manifest = package.manifest
@@ -90,6 +90,13 @@ def measure(
         relative_time=round(pair.relative_time, 3),
         machine=machine_facts(),
     )
+
+
+def measure_bf16(package: Package, preset: Preset, datasets: Path, tick: Tick = lambda: None) -> list[Parity]:
+    """Of the FP32 file in bfloat16, on held-out frames; nothing where this machine does not compute in it."""
+    if not computes_bf16():
+        return []
+    return [measure(package, "bf16", measurable_backends()["openvino-cpu"], preset, datasets, tick)]
 
 
 def golden_agreement(package: Package, backend: Backend) -> Agreement:
@@ -121,19 +128,3 @@ def worst_loss(scores: list[Score], of_fp32: list[Score]) -> float:
 
 def held_out_frames(preset: Preset, datasets: Path) -> int:
     return sum(len(select(Dataset(datasets / use.data), use)) for use in preset.test)
-
-
-def mask_distance(frames: U8, reference: U8, backend: Backend, threshold: float) -> float:
-    """1 minus the Dice between the masks of `backend` and those of the probabilities `reference` uint8 [N, C, h, w].
-
-    Over the pixels of all frames together, so that a speck on one frame does not decide; mean over the foreground
-    classes that either mask holds; 0 when none does.
-    """
-    classes = range(1, max(2, reference.shape[1]))
-    both, either = np.zeros(len(classes)), np.zeros(len(classes))
-    for frame, planes in zip(frames, reference, strict=True):
-        expected, found = decide(planes, threshold), decide(backend.run(frame[np.newaxis])[0], threshold)
-        both += [np.sum((expected == i) & (found == i)) for i in classes]
-        either += [np.sum(expected == i) + np.sum(found == i) for i in classes]
-    seen = either > 0
-    return float(np.mean(1 - 2 * both[seen] / either[seen])) if seen.any() else 0.0
