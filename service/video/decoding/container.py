@@ -26,8 +26,6 @@ other files or addresses and are not here."""
 SUPPORTED = "MP4, MOV, MKV, WebM, AVI, MPEG-TS, MPEG-PS, ASF, FLV, Ogg, MXF or DV"
 
 _READ_BYTES = 1 << 20
-_MOST_BREAKS = 100
-"""Places in a row at which a damaged file can't be read before what is left of it is given up."""
 
 
 @contextmanager
@@ -51,23 +49,17 @@ def open_video(file: BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def read_packets(container: InputContainer, stream: VideoStream, on_progress: OnProgress) -> Iterator[VideoPacket]:
-    """Packets of a stream until its end. Places that can't be read are passed over; a cut-off file has what came
-    before."""
-    breaks = 0
-    while breaks < _MOST_BREAKS:
-        try:
-            for packet in container.demux(stream):
-                breaks = 0
-                on_progress()
-                yield packet
-        except av.error.InvalidDataError:
-            breaks += 1
+    """Packets of a stream until its end, or until the file can't be read on: a cut-off file has what came before.
+
+    Demuxers pass over damaged places by themselves. Raises MemoryError.
+    """
+    try:
+        for packet in container.demux(stream):
             on_progress()
-            continue
-        except MemoryError:
-            raise
-        except av.error.FFmpegError:
-            return
+            yield packet
+    except MemoryError:
+        raise
+    except av.error.FFmpegError:
         return
 
 

@@ -125,8 +125,7 @@ def _numbered(packets: Iterator[VideoPacket], index: VideoIndex) -> NumberedFram
             place = number + 1 if index.ordinal else _place(index, number, frame.pts)
             if place <= number:
                 continue  # shown too late: a damaged neighbour came before it
-            if index.ordinal or not frame.is_corrupt:
-                number = place
+            number = place
             yield place, frame
 
 

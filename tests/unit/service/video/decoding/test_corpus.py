@@ -158,6 +158,12 @@ def test_a_pause_in_the_recording_is_told_with_its_time(tmp_path: Path) -> None:
     assert told.undecodable == []
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_video_that_begins_at_ten_hours_lasts_as_long_as_its_frames(tmp_path: Path, suffix: str) -> None:
+    info = probe(damage.ten_hours_late(tmp_path / f"late.{suffix}"), LIMITS)
+    assert info.duration_s == pytest.approx(videos.FRAMES / videos.FPS, abs=0.05)
+
+
 @pytest.mark.parametrize("name", damage.UNDECODABLE)
 def test_what_holds_no_picture_stream_is_undecodable_with_a_reason(tmp_path: Path, name: str) -> None:
     with pytest.raises(UndecodableVideo, match=r"not a readable video|no video stream, only"):
