@@ -79,12 +79,13 @@ class Runner:
 
     def watch(self, job_id: str, segments: int) -> None:
         """Wait until all segments are done, and tell how far they are; raises Cancelled, Stopping."""
-        pace = _Pace()
+        pace, reported = _Pace(), None
         while True:
             progress = self._ask(self._table.progress, job_id)
-            report = {"frames_done": progress.frames_done, **pace.measure(progress.frames_done)}
-            if not self._ask(self._table.report, job_id, **report):
+            news = {"frames_done": progress.frames_done, **pace.measure(progress.frames_done)}
+            if not self._ask(self._table.report, job_id, **(news if progress != reported else {})):
                 raise Cancelled
+            reported = progress
             if progress.segments_done >= segments:
                 return
             if self.stopping.wait(_WATCH_SECONDS):

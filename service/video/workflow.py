@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_QUEUE_POLL_SECONDS = 0.25
+_QUEUE_POLL_SECONDS = 0.5
 _MOST_CONNECTIONS = 8
 
 
