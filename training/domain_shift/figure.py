@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from service.imaging.geometry import U8
 from service.video.analysis import Floats
+from service.video.distances import Distances
 from training.analyse.figure import draw_samples_grid, sample_height
-from training.domain_shift.distances import Distances
 from training.domain_shift.sides import FEATURES, Side, shown
 from training.figures.style import colour, style
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from service.video.analysis import Floats, distribution
+from service.video.distances import Distances, measure_distances
 from training.analyse.figure import COLUMNS
 from training.analyse.run import known_input
 from training.analyse.samples import choose_samples, draw_samples
-from training.domain_shift.distances import Distances, measure_distances
 from training.domain_shift.figure import draw_figure
 from training.domain_shift.sides import FEATURES, Side, read_side
 from training.errors import InputError

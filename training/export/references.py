@@ -10,12 +10,12 @@ from service.imaging.geometry import U8, decide, prepare
 from service.imaging.stats import brightness, measure, sharpness
 from service.manifest.record import Reference
 from service.manifest.schema import Manifest
+from service.video.distances import decile_edges
 from training.config import Preset
 from training.datasets.reading import Dataset
 from training.datasets.selection import select
 from training.models import predict
 
-BINS = 10
 MAX_FRAMES_PER_SET = 150
 """Evenly spread over a set; more changes the histograms little."""
 
@@ -40,9 +40,7 @@ def measure_references(backend: Backend, manifest: Manifest, preset: Preset, dat
 
 def histogram(values: list[float]) -> Reference:
     """Bins of about equal share (deciles of the values), equal edges merged; the outer edges hold all values."""
-    edges = np.unique(np.quantile(np.asarray(values, dtype=np.float64), np.linspace(0, 1, BINS + 1)))
-    if len(edges) == 1:
-        edges = np.array([edges[0], edges[0] + 1.0])
+    edges = decile_edges(np.asarray(values, dtype=np.float64))
     counts, _ = np.histogram(values, bins=edges)
     shares = counts / counts.sum()
     return Reference(edges=[round(float(e), 6) for e in edges], shares=[round(float(s), 6) for s in shares])

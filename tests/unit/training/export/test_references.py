@@ -9,10 +9,11 @@ from service.imaging.geometry import prepare
 from service.imaging.stats import brightness, sharpness
 from service.manifest.package import Package
 from service.manifest.record import Reference
+from service.video.distances import BINS
 from tests.support.red import FakeBackend
 from training.config import Preset
 from training.datasets.reading import Dataset
-from training.export.references import BINS, histogram, measure_references, training_images
+from training.export.references import histogram, measure_references, training_images
 
 
 def test_bins_hold_equal_shares_of_the_values_and_all_of_them() -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.video.analysis import Floats
-from training.export.references import histogram
 
+BINS = 10
 EMPTY_BIN_FRAMES = 0.5
 """A bin without a frame counts as half a one, so that its logarithm exists and few frames don't make it huge."""
 MODERATE, LARGE = 0.1, 0.25
@@ -41,7 +41,7 @@ def measure_distances(a: Floats, b: Floats) -> Distances:
     distance = wasserstein(a, b)
     return Distances(
         psi=round(stability_index(a, b), 6),
-        psi_by_chance=round(len(_bins(a)) * (1 / len(a) + 1 / len(b)), 6),
+        psi_by_chance=round((len(decile_edges(a)) - 2) * (1 / len(a) + 1 / len(b)), 6),
         wasserstein=round(distance, 6),
         wasserstein_in_sd=round(distance / spread, 6) if spread > 0 else None,
         kolmogorov_smirnov=round(kolmogorov_smirnov(a, b), 6),
@@ -51,9 +51,9 @@ def measure_distances(a: Floats, b: Floats) -> Distances:
 def stability_index(a: Floats, b: Floats) -> float:
     """Sum over bins of (share_b - share_a) * ln(share_b / share_a).
 
-    The bins are those of a package's reference distributions (deciles of A, equal edges merged), the outer ones open.
+    The bins are those of a package's reference distributions (`decile_edges` of A), the outer ones open.
     """
-    edges = _bins(a)
+    edges = decile_edges(a)[1:-1]
     counts = [np.bincount(np.searchsorted(edges, v, side="right"), minlength=len(edges) + 1) for v in (a, b)]
     share_a, share_b = (np.maximum(count, EMPTY_BIN_FRAMES) / count.sum() for count in counts)
     return float(np.sum((share_b - share_a) * np.log(share_b / share_a)))
@@ -71,9 +71,13 @@ def kolmogorov_smirnov(a: Floats, b: Floats) -> float:
     return float(np.abs(cumulative_a - cumulative_b).max())
 
 
-def _bins(a: Floats) -> Floats:
-    """Edges between the bins: one fewer than bins, which is the index's degrees of freedom."""
-    return np.array(histogram(a.tolist()).edges[1:-1], np.float64)
+def decile_edges(values: Floats) -> Floats:
+    """Edges of bins that hold about a tenth of the values each, equal edges merged; the outer ones hold all values.
+
+    Between the outer ones lies one edge fewer than there are bins, which is the index's degrees of freedom.
+    """
+    edges: Floats = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
+    return edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1.0])
 
 
 def _cumulative(a: Floats, b: Floats) -> tuple[Floats, Floats, Floats]:
