@@ -67,7 +67,8 @@ def _is_gone(group: int) -> bool:
 def test_every_frame_is_seen_once_an_epoch_by_one_of_the_processes(trained: Path) -> None:
     preset = _preset()
     frames = {checksum(image) for image, _ in load_pairs(preset, trained / "datasets")[0]}
-    parts = [[line.split() for line in (trained / "seen" / f"{i}.txt").open()] for i in range(PROCESSES)]
+    written = [(trained / "seen" / f"{i}.txt").read_text() for i in range(PROCESSES)]
+    parts = [[line.split() for line in text.splitlines()] for text in written]
     batches = len(frames) // (preset.batch_size * PROCESSES)
     assert [[len(batch) for batch in part] for part in parts] == [[preset.batch_size] * batches * EPOCHS] * PROCESSES
     for epoch in range(EPOCHS):
