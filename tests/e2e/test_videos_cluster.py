@@ -17,7 +17,7 @@ from tests.support.video_api import VideoApi, frame_checksums
 
 PROGRAMS = programs()
 WORKERS = ("worker-a", "worker-b", "worker-c")
-SHORT_FRAMES, LONG_FRAMES = 60, 1500
+SHORT_FRAMES, LONG_FRAMES = 60, 750
 COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
 OUTPUTS = "annotated,frames,masks"
 
@@ -59,7 +59,7 @@ def all_workers(cluster: Cluster, apis: tuple[VideoApi, VideoApi]) -> None:
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A minute at 25 frames a second."""
+    """Half a minute at 25 frames a second."""
     return videos.write_video(tmp_path_factory.mktemp("long") / "long.mp4", frames=LONG_FRAMES)
 
 

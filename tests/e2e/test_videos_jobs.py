@@ -15,12 +15,12 @@ import pytest
 
 from tests.support import videos
 from tests.support.red import write_red_package
-from tests.support.server import RunningServer, processes_of, start_server
+from tests.support.server import RunningServer, children_of, start_server
 from tests.support.video_api import VideoApi, frame_checksums
 
 pytestmark = pytest.mark.timeout(600)
 
-LONG_FRAMES = 1500
+LONG_FRAMES = 750
 BEGUN_FRAMES = 100
 """Frames after which a job is disturbed: more than a segment."""
 OUTPUTS = "annotated,frames,masks"
@@ -29,7 +29,7 @@ COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A minute at 25 frames a second."""
+    """Half a minute at 25 frames a second."""
     return videos.write_video(tmp_path_factory.mktemp("long") / "long.mp4", frames=LONG_FRAMES)
 
 
@@ -89,7 +89,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 
 def worker_pid(running: RunningServer) -> int:
-    (pid,) = [pid for pid, command in processes_of(running.data_dir).items() if " worker" in command]
+    (pid,) = [pid for pid, command in children_of(running.process.pid).items() if " worker" in command]
     return pid
 
 

@@ -17,9 +17,9 @@ from tests.support import videos
 from tests.support.cluster import Cluster
 from tests.support.video_api import JOB_DEADLINE_S, VideoApi, frame_checksums
 
-KILLS = int(os.environ.get("ENDOMASK_TEST_KILLS", "9"))
+KILLS = int(os.environ.get("ENDOMASK_TEST_KILLS", "8"))
 SEED = int(os.environ.get("ENDOMASK_TEST_SEED", str(random.randrange(10**6))))
-FRAMES = 1000
+FRAMES = 800
 COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
 OUTPUTS = "annotated,frames,masks"
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(300 + 60 * KILLS)
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty segments of a second."""
+    """Thirty-two segments of a second."""
     return videos.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", frames=FRAMES, height=240, width=320)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import videos
 from tests.support.cluster import Cluster
+from tests.support.server import children_of
 from tests.support.video_api import VideoApi
 
 FRAMES = 750
@@ -66,11 +67,6 @@ def kill_decoder_of(worker: int) -> None:
     for pid in children_of(worker):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def children_of(parent: int) -> list[int]:
-    lists = Path(f"/proc/{parent}/task").glob("*/children")
-    return [int(pid) for path in lists for pid in path.read_text().split()]
 
 
 def test_a_job_whose_decoder_is_killed_goes_on_by_itself(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.red import write_red_package
-from tests.support.server import ROOT, RunningServer, free_port, processes_of, wait_until_ready
+from tests.support.server import ROOT, RunningServer, children_of, free_port, processes_of, wait_until_ready
 
 _STOP_DEADLINE_S = 60
 
@@ -74,10 +74,9 @@ class Cluster:
         return self._log(name).read_text()
 
     def workers_of_servers(self) -> list[int]:
-        """Process ids of the workers that servers have started, decoders and the like not among them."""
-        started = {process.pid for process in self.processes.values()}
-        found = processes_of(self.data_dir)
-        return [pid for pid, command in found.items() if " service worker" in command and pid not in started]
+        """Process ids of the workers that servers have started."""
+        started = [children_of(process.pid) for process in self.processes.values()]
+        return [pid for children in started for pid, command in children.items() if " service worker" in command]
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
