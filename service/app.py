@@ -16,9 +16,12 @@ from service.openapi import DESCRIPTION, install_openapi
 from service.pipeline import Pipeline
 from service.problems import install_handlers
 from service.registry import Registry
-from service.routes import docs, frames, health, models, videos
+from service.routes import docs, frames, health, models, tus, videos
+from service.routes.senders import Senders
 from service.settings import Settings
+from service.video.arrival import Arrivals
 from service.video.jobs import VideoJobs
+from service.video.resumable import ResumableUploads
 
 
 def create_app(settings: Settings, *, open_backend: OpenBackend = open_best) -> FastAPI:
@@ -47,10 +50,13 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_best) -> 
     app.state.metrics = metrics
     app.state.registry = registry
     app.state.jobs = jobs
+    app.state.senders = Senders(settings)
+    app.state.resumable = ResumableUploads(jobs.storage, settings.upload_expires_hours)
+    app.state.arrivals = Arrivals(settings, jobs, app.state.resumable)
     app.state.stopping = asyncio.Event()
     app.add_middleware(ObserveRequests, metrics=metrics)
     install_handlers(app)
-    for part in (frames, videos, models, health, docs):
+    for part in (frames, videos, tus, models, health, docs):
         app.include_router(part.router)
     docs.mount_static(app)
     install_openapi(app)

@@ -1,5 +1,6 @@
 """Reading request bodies under limits that hold while reading, in memory only: no picture touches a temporary file."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from service.errors import EmptyBody, MalformedRequest, TooLarge, UnsupportedMediaType
+from service.errors import EmptyBody, MalformedRequest, SlowSender, TooLarge, UnsupportedMediaType, UploadBusy
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -37,25 +38,59 @@ def refuse_encoded(request: Request) -> None:
         raise UnsupportedMediaType(f"content encoding is {encoding[:40]!r}; send the body as it is")
 
 
-async def read_raw(request: Request, max_megabytes: float) -> bytearray:
-    """The whole body; raises TooLarge as soon as it is known to be, EmptyBody, ClientDisconnect."""
+class Sender:
+    """The one who sends a request's body: watched for silence, and told to stop when another goes on in its place."""
+
+    def __init__(self, request: Request, idle_seconds: float) -> None:
+        self._stream = request.stream()
+        self._idle_seconds = idle_seconds
+        self._replaced = False
+        self._waiting: asyncio.Timeout | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Raises SlowSender, UploadBusy once replaced, ClientDisconnect."""
+        while not self._replaced:
+            try:
+                async with asyncio.timeout(self._idle_seconds) as self._waiting:
+                    chunk = await anext(self._stream, None)
+            except TimeoutError:
+                break
+            finally:
+                self._waiting = None
+            if chunk is None:
+                return
+            yield chunk
+        if self._replaced:
+            raise UploadBusy("another request goes on with this upload")
+        raise SlowSender(f"nothing came for {self._idle_seconds:g} s (ENDOMASK_SENDER_IDLE_SECONDS); send it again")
+
+    def replace(self) -> None:
+        """Wait for no more."""
+        self._replaced = True
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
+
+async def read_raw(request: Request, max_megabytes: float, idle_seconds: float) -> bytearray:
+    """The whole body; raises TooLarge as soon as it is known to be, EmptyBody, SlowSender, ClientDisconnect."""
     body = bytearray()
-    async for chunk in limited(request, max_megabytes, "ENDOMASK_MAX_FRAME_MEGABYTES"):
+    async for chunk in limited(request, max_megabytes, "ENDOMASK_MAX_FRAME_MEGABYTES", idle_seconds):
         body += chunk
     if not body:
         raise EmptyBody("the body is empty; send an encoded image")
     return body
 
 
-async def limited(request: Request, max_megabytes: float, setting: str) -> AsyncIterator[bytes]:
-    """Chunks of the body, up to a limit: from Content-Length before a byte is read, and while reading."""
+async def limited(request: Request, max_megabytes: float, setting: str, idle_seconds: float) -> AsyncIterator[bytes]:
+    """Chunks of the body, up to a limit: from Content-Length before a byte is read, and while reading. Raises TooLarge,
+    SlowSender, ClientDisconnect."""
     limit = max_megabytes * MEGABYTE
     allowed = f"the limit is {max_megabytes:g} MB ({setting})"
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise TooLarge(f"the body is {int(announced) / MEGABYTE:.1f} MB; {allowed}")
     received = 0
-    async for chunk in request.stream():
+    async for chunk in Sender(request, idle_seconds).chunks():
         received += len(chunk)
         if received > limit:
             raise TooLarge(f"the body is more than {received / MEGABYTE:.1f} MB; {allowed}")
@@ -63,16 +98,17 @@ async def limited(request: Request, max_megabytes: float, setting: str) -> Async
 
 
 async def read_files(
-    request: Request, *, max_request_megabytes: float, max_file_megabytes: float, max_files: int
+    request: Request, *, max_request_megabytes: float, max_file_megabytes: float, max_files: int, idle_seconds: float
 ) -> list[Part]:
-    """The `file` parts of a multipart body in their order; raises TooLarge, MalformedRequest, EmptyBody."""
+    """The `file` parts of a multipart body in their order; raises TooLarge, MalformedRequest, EmptyBody, SlowSender."""
     _, options = parse_options_header(request.headers["content-type"])
     if not options.get(b"boundary"):
         raise MalformedRequest("the multipart content type names no boundary")
     reader = _FileReader(max_file_megabytes, max_files)
     try:
         parser = MultipartParser(options[b"boundary"], reader.callbacks())
-        async for chunk in limited(request, max_request_megabytes, "ENDOMASK_MAX_REQUEST_MEGABYTES"):
+        body = limited(request, max_request_megabytes, "ENDOMASK_MAX_REQUEST_MEGABYTES", idle_seconds)
+        async for chunk in body:
             parser.write(chunk)
     except FormParserError as error:
         raise MalformedRequest(f"the multipart body can't be read: {error}") from error

@@ -6,19 +6,28 @@
     │   ├── MalformedRequest          400 malformed_request
     │   ├── NotFound                  404 not_found
     │   │   ├── UnknownModel          404 unknown_model
-    │   │   └── UnknownVideo          404 unknown_video
+    │   │   ├── UnknownVideo          404 unknown_video
+    │   │   └── UnknownUpload         404 unknown_upload
     │   ├── MethodNotAllowed          405 method_not_allowed
     │   ├── NotAcceptable             406 not_acceptable
+    │   ├── SlowSender                408 slow_sender
     │   ├── Conflict                  409 conflict
+    │   │   └── OffsetMismatch        409 offset_mismatch
+    │   ├── UploadExpired             410 upload_expired
+    │   ├── OtherProtocol             412 other_protocol
     │   ├── TooLarge                  413 too_large
-    │   │   └── TooManyPixels         413 too_many_pixels
+    │   │   ├── TooManyPixels         413 too_many_pixels
+    │   │   └── VideoTooLong          413 video_too_long
     │   ├── UnsupportedMediaType      415 unsupported_media_type
     │   ├── RangeNotSatisfiable       416 range_not_satisfiable
     │   ├── InvalidParameter          422 invalid_parameter
     │   ├── UndecodableFrame          422 undecodable_frame
-    │   └── UndecodableVideo          422 undecodable_video
-    │       ├── DecoderLimit          422 decoder_limit
-    │       └── DecoderCrashed        422 decoder_crashed
+    │   ├── UndecodableVideo          422 undecodable_video
+    │   │   ├── DecoderLimit          422 decoder_limit
+    │   │   └── DecoderCrashed        422 decoder_crashed
+    │   ├── UploadBusy                423 upload_busy
+    │   ├── CallerLimit               429 caller_limit: try again after `retry_after_s`
+    │   └── ChecksumMismatch          460 checksum_mismatch
     ├── Unavailable                   503: try again after `retry_after_s`
     │   ├── NotReady                  503 not_ready
     │   ├── Overloaded                503 overloaded
@@ -40,6 +49,11 @@ A message says what was seen and what is allowed. It is shown to the caller as i
 class EndomaskError(Exception):
     status: int = 500
     code: str = "internal"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer carries besides."""
+        return {}
 
 
 class CallerError(EndomaskError):
@@ -68,6 +82,10 @@ class UnknownVideo(NotFound):
     code = "unknown_video"
 
 
+class UnknownUpload(NotFound):
+    code = "unknown_upload"
+
+
 class MethodNotAllowed(CallerError):
     status = 405
     code = "method_not_allowed"
@@ -83,6 +101,35 @@ class Conflict(CallerError):
     code = "conflict"
 
 
+class OffsetMismatch(Conflict):
+    """A resumable upload goes on at another place than the caller thinks."""
+
+    code = "offset_mismatch"
+
+
+class SlowSender(CallerError):
+    """No byte came for too long. Whatever may still come is not waited for."""
+
+    status = 408
+    code = "slow_sender"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Connection": "close"}
+
+
+class UploadExpired(CallerError):
+    status = 410
+    code = "upload_expired"
+
+
+class OtherProtocol(CallerError):
+    """The caller speaks a version of the tus protocol that is not ours."""
+
+    status = 412
+    code = "other_protocol"
+
+
 class TooLarge(CallerError):
     status = 413
     code = "too_large"
@@ -90,6 +137,10 @@ class TooLarge(CallerError):
 
 class TooManyPixels(TooLarge):
     code = "too_many_pixels"
+
+
+class VideoTooLong(TooLarge):
+    code = "video_too_long"
 
 
 class UnsupportedMediaType(CallerError):
@@ -100,6 +151,14 @@ class UnsupportedMediaType(CallerError):
 class RangeNotSatisfiable(CallerError):
     status = 416
     code = "range_not_satisfiable"
+
+    def __init__(self, said: str, size_bytes: int) -> None:
+        super().__init__(said)
+        self._size_bytes = size_bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Content-Range": f"bytes */{self._size_bytes}"}
 
 
 class InvalidParameter(CallerError):
@@ -129,10 +188,40 @@ class DecoderCrashed(UndecodableVideo):
     code = "decoder_crashed"
 
 
+class UploadBusy(CallerError):
+    """Another request is sending to the same upload."""
+
+    status = 423
+    code = "upload_busy"
+
+
+class CallerLimit(CallerError):
+    """One caller has as much going on as one may."""
+
+    status = 429
+    code = "caller_limit"
+    retry_after_s: int = 30
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class ChecksumMismatch(CallerError):
+    """What arrived is not what was sent. 460 is the tus protocol's own."""
+
+    status = 460
+    code = "checksum_mismatch"
+
+
 class Unavailable(EndomaskError):
     status = 503
     code = "unavailable"
     retry_after_s: int = 1
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
 
 
 class NotReady(Unavailable):

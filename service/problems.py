@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from service.errors import (
     CallerError,
+    ChecksumMismatch,
     EndomaskError,
     InvalidParameter,
     MalformedRequest,
@@ -36,7 +37,7 @@ def describe(error: Exception, request_id: str) -> Problem:
     """What the caller is told. The detail of an error that is not ours stays in the log."""
     known = error if isinstance(error, EndomaskError) else EndomaskError("the service failed on this request")
     return Problem(
-        title=HTTPStatus(known.status).phrase,
+        title=_phrase(known.status),
         status=known.status,
         detail=str(known),
         code=known.code,
@@ -50,10 +51,13 @@ def respond(error: Exception, request: Request, headers: dict[str, str] | None =
     request.state.code = problem.code
     if problem.status >= 500 and not isinstance(error, Unavailable):
         log.error("request %s failed", problem.request_id, exc_info=error)
-    headers = dict(headers or {})
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
-    return ProblemResponse(problem.model_dump_json(), problem.status, headers)
+    own = error.headers if isinstance(error, EndomaskError) else {}
+    return ProblemResponse(problem.model_dump_json(), problem.status, {**own, **(headers or {})})
+
+
+def _phrase(status: int) -> str:
+    """The status in words; 460 is tus', and in no list of HTTP's."""
+    return "Checksum Mismatch" if status == ChecksumMismatch.status else HTTPStatus(status).phrase
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -133,10 +137,10 @@ def problem_responses(*errors: type[EndomaskError]) -> dict[int | str, dict[str,
 def _documented(status: int, codes: list[str]) -> dict[str, Any]:
     listed = ", ".join(f"`{code}`" for code in codes)
     documented: dict[str, Any] = {
-        "description": f"{HTTPStatus(status).phrase}: code {listed}",
+        "description": f"{_phrase(status)}: code {listed}",
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    if status in {503, 507}:
+    if status in {429, 503, 507}:
         seconds = {"description": "Seconds to wait before the next try", "schema": {"type": "integer"}}
         documented["headers"] = {"Retry-After": seconds}
     return documented

@@ -47,6 +47,8 @@ class VideoParameters(_Wire):
     frame_step: int
     max_frames: int | None
     outputs: list[Output]
+    retention_hours: float | None
+    """Kept so long once the job has ended; as the server is set where nothing was asked for."""
 
 
 class VideoProgress(_Wire):
@@ -110,6 +112,7 @@ def describe_job(record: JobRecord) -> VideoJob:
             frame_step=options.frame_step,
             max_frames=options.max_frames,
             outputs=list(options.outputs),
+            retention_hours=record.retention_hours,
         ),
         input=VideoInput(**record.input),
         progress=VideoProgress(

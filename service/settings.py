@@ -79,6 +79,25 @@ class Settings(BaseSettings):
     """Job database; SQLite inside the data folder when unset, `postgresql://...` otherwise."""
     max_upload_gigabytes: float = Field(default=50.0, gt=0)
     """Largest video upload."""
+    max_video_hours: float = Field(default=24.0, gt=0)
+    """Longest video."""
+    max_video_frames: int = Field(default=10_000_000, ge=1)
+    """Most frames of a video, or of its part that `max_frames` chooses."""
+    max_active_videos: int = Field(default=1000, ge=1)
+    """Videos that may be queued or running at once; the next upload is answered 503."""
+    max_active_videos_per_caller: int = Field(default=100, ge=1)
+    """Of these, those of one caller, with the resumable uploads that have not arrived; the next one is answered 429."""
+    max_uploads: int = Field(default=32, ge=1)
+    """Uploads that one server reads at once; the next one is answered 503."""
+    max_uploads_per_caller: int = Field(default=8, ge=1)
+    """Of these, those of one caller; the next one is answered 429."""
+    sender_idle_seconds: float = Field(default=60.0, gt=0)
+    """Longest silence of a sender in the middle of a body, a frame's or a video's; then it is answered 408."""
+    upload_expires_hours: float = Field(default=24.0, gt=0)
+    """How long an unfinished resumable upload is kept after its last byte."""
+    retention_hours: float | None = Field(default=None, gt=0)
+    """How long a video and its results are kept after its job has ended; for ever when unset. An upload's own
+    `retention_hours` goes before it."""
     min_free_disk_gigabytes: float = Field(default=1.0, ge=0)
     """Uploads and jobs stop with 507 when less than this would be left on the data folder's disk."""
     segment_seconds: float = Field(default=10.0, gt=0)

@@ -66,9 +66,11 @@ async def _read(request: Request, settings: Settings) -> list[Part]:
             max_request_megabytes=settings.max_request_megabytes,
             max_file_megabytes=settings.max_frame_megabytes,
             max_files=settings.max_frames_per_request,
+            idle_seconds=settings.sender_idle_seconds,
         )
     content_type = _raw_type(request.headers.get("content-type"))
-    return [Part(await read_raw(request, settings.max_frame_megabytes), content_type)]
+    body = await read_raw(request, settings.max_frame_megabytes, settings.sender_idle_seconds)
+    return [Part(body, content_type)]
 
 
 def _raw_type(header: str | None) -> str | None:

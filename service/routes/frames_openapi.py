@@ -11,6 +11,7 @@ from service.errors import (
     NotAcceptable,
     NotReady,
     Overloaded,
+    SlowSender,
     TooLarge,
     TooManyPixels,
     UndecodableFrame,
@@ -56,6 +57,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     }
 }
 REFUSALS = problem_responses(
-    EmptyBody, MalformedRequest, UnknownModel, NotAcceptable, Conflict, TooLarge, TooManyPixels, UnsupportedMediaType,
+    EmptyBody, MalformedRequest, UnknownModel, NotAcceptable, SlowSender, Conflict, TooLarge, TooManyPixels,
+        UnsupportedMediaType,
     InvalidParameter, UndecodableFrame, NotReady, Overloaded, InferenceFailed,
 )  # fmt: skip

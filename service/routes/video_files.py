@@ -86,4 +86,4 @@ def _check_range(header: str | None, path: Path) -> None:
         if not dash or not (first or last) or not (first + last).isdecimal():
             raise MalformedRequest(f"range is {header[:80]!r}; it reads like 'bytes=0-1023'")
         if first and (int(first) >= size or (last and int(last) < int(first))):
-            raise RangeNotSatisfiable(f"range is {header[:80]!r}; the file has {size} bytes")
+            raise RangeNotSatisfiable(f"range is {header[:80]!r}; the file has {size} bytes", size)

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 from sqlalchemy.sql.functions import FunctionElement
 
 from service.errors import DatabaseUnavailable
@@ -15,6 +15,8 @@ metadata = sa.MetaData()
 
 _TABLES_LOCK = 0x656E646F
 """Number of the advisory lock under which tables are made."""
+_ENTRY_LOCK = _TABLES_LOCK + 1
+"""Number of the advisory lock under which jobs are counted and added."""
 
 jobs = sa.Table(
     "video_jobs",
@@ -30,6 +32,8 @@ jobs = sa.Table(
     sa.Column("input", sa.JSON, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("idempotency_key", sa.String(255), unique=True),
+    sa.Column("caller", sa.String(64)),
+    sa.Column("retention_hours", sa.Float),
     sa.Column("frames_total", sa.Integer),
     sa.Column("frames_done", sa.Integer, nullable=False, default=0),
     sa.Column("frames_damaged", sa.Integer, nullable=False, default=0),
@@ -40,7 +44,7 @@ jobs = sa.Table(
     sa.Column("error_detail", sa.Text),
     sa.Index("video_jobs_by_time", "created_at", "id"),
 )
-"""Times in seconds since 1970. A job's row goes with the job."""
+"""Times in seconds since 1970. A job's row goes with the job. `retention_hours` is set where the caller chose it."""
 
 steps = sa.Table(
     "video_steps",
@@ -122,17 +126,44 @@ def upsert(connection: sa.Connection, table: sa.Table) -> Any:
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
+def one_at_a_time(connection: sa.Connection) -> None:
+    """Until the transaction's end no other one that says so goes on. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ENTRY_LOCK)))
+
+
+def forget_deleted(engine: sa.Engine) -> None:
+    """Have SQLite's log of changes, which still holds deleted rows, written back and emptied. PostgreSQL's autovacuum
+    does the like by itself."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def _make_tables(connection: sa.Connection) -> None:
-    """Several processes may start at once on an empty PostgreSQL, where IF NOT EXISTS alone can fail."""
+    """Several processes may start at once on an empty or older database, where IF NOT EXISTS alone can fail."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_TABLES_LOCK)))
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     for table in metadata.sorted_tables:
         connection.execute(CreateTable(table, if_not_exists=True))
+        _add_columns(connection, table)
         for index in table.indexes:
             connection.execute(CreateIndex(index, if_not_exists=True))
 
 
+def _add_columns(connection: sa.Connection, table: sa.Table) -> None:
+    """Those that an older version did not have; they may be empty."""
+    there = {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in there:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+
+
 def _tune_sqlite(connection: Any, _record: Any) -> None:
-    """Readers don't wait for the writer; what was committed survives a killed process."""
+    """Readers don't wait for the writer; what was committed survives a killed process; what was deleted is erased."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA secure_delete=ON")

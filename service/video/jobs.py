@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
-from service.errors import Conflict, NotFound, NotReady
+from service.errors import CallerLimit, Conflict, NoSpace, NotFound, NotReady, Overloaded
 from service.settings import Settings
 from service.storage import Storage
-from service.video.database import database_url, open_database
+from service.video.asked import Asked
+from service.video.database import database_url, one_at_a_time, open_database
 from service.video.heartbeat import alive
 from service.video.options import VideoOptions
 from service.video.probe import VideoInfo
@@ -28,6 +29,7 @@ from service.video.records import JobRecord, JobTable, Status
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
+_KEY_USED = "this Idempotency-Key was used for another video or other parameters; choose a new one"
 _LATEST_JOBS = 10
 _CANCEL_WAIT_SECONDS = 3.0
 _CANCEL_POLL_SECONDS = 0.05
@@ -54,12 +56,7 @@ class NewJob:
     upload: Path
     sha256: str
     info: VideoInfo
-    name: str | None
-    """The file's name as the sender gave it."""
-    model: str
-    version: int
-    options: VideoOptions
-    idempotency_key: str | None
+    asked: Asked
 
 
 class VideoJobs:
@@ -81,13 +78,15 @@ class VideoJobs:
 
     def create(self, new: NewJob) -> JobRecord:
         """Queue a job, or return the one that the same request made before; raises Conflict when the idempotency key
-        was used for another request. The upload belongs to the job from then on."""
+        was used for another request, CallerLimit, Overloaded, NoSpace, NotReady. The caller removes the upload."""
         job_id = str(uuid.uuid4())
         client = self._connect()
-        self.storage.adopt(new.upload, job_id)
         try:
+            self.storage.adopt(new.upload, job_id)
             with self._engine.begin() as connection:
+                one_at_a_time(connection)
                 self._table.insert(connection, id=job_id, **_columns(new))
+                self._judge(*self._table.active(connection, new.asked.caller))
                 client.enqueue_in_transaction(
                     connection,
                     {
@@ -110,13 +109,38 @@ class VideoJobs:
 
     def find_same(self, new: NewJob) -> JobRecord | None:
         """The job that an idempotency key stands for; raises Conflict when it was made from something else."""
-        existing = self._table.find_by_key(new.idempotency_key) if new.idempotency_key else None
+        existing = self._made_before(new.asked)
+        if existing is not None and existing.sha256 != new.sha256:
+            raise Conflict(_KEY_USED)
+        return existing
+
+    def require_room(self, asked: Asked, arriving: int = 0) -> None:
+        """Raise CallerLimit or Overloaded when one more job, besides the caller's `arriving` uploads, would be one too
+        many, and Conflict when the idempotency key was used for other parameters. A repeated request takes no room."""
+        if self._made_before(asked) is None:
+            with self._engine.connect() as connection:
+                everyones, callers = self._table.active(connection, asked.caller)
+            self._judge(everyones + 1, callers + arriving + 1)
+
+    def _made_before(self, asked: Asked) -> JobRecord | None:
+        """The job of an idempotency key; raises Conflict when its parameters differ."""
+        existing = self._table.find_by_key(asked.idempotency_key) if asked.idempotency_key else None
         if existing is None:
             return None
-        asked = (new.sha256, new.model, new.version, new.options.stored())
-        if asked != (existing.sha256, existing.model, existing.version, existing.options):
-            raise Conflict("this Idempotency-Key was used for another video or other parameters; choose a new one")
+        wanted = (asked.model, asked.version, asked.options.stored(), asked.retention_hours)
+        if wanted != (existing.model, existing.version, existing.options, existing.retention_hours):
+            raise Conflict(_KEY_USED)
         return existing
+
+    def _judge(self, everyones: int, callers: int) -> None:
+        most, most_of_a_caller = self._settings.max_active_videos, self._settings.max_active_videos_per_caller
+        if callers > most_of_a_caller:
+            raise CallerLimit(
+                f"{most_of_a_caller} of your videos are on their way, queued or running, which is the most "
+                "(ENDOMASK_MAX_ACTIVE_VIDEOS_PER_CALLER); wait for one to end"
+            )
+        if everyones > most:
+            raise Overloaded(f"{most} videos are queued or running, which is the most (ENDOMASK_MAX_ACTIVE_VIDEOS)")
 
     def get(self, job_id: str) -> JobRecord:
         """Raises UnknownVideo."""
@@ -190,16 +214,21 @@ def _explain(context: sa.ExceptionContext) -> Exception | None:
     """The caller hears that the database is away, and may come again. A stale connection is simply replaced."""
     if context.is_pre_ping or not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         return None
+    if "disk is full" in str(context.original_exception):
+        return NoSpace("the job database's disk is full; nothing was kept")
     return NotReady("the job database does not answer; try again in a moment")
 
 
 def _columns(new: NewJob) -> dict[str, object]:
+    asked = new.asked
     return {
-        "model": new.model,
-        "version": new.version,
-        "options": new.options.stored(),
-        "input": {**asdict(new.info), "name": new.name, "sha256": new.sha256},
+        "model": asked.model,
+        "version": asked.version,
+        "options": asked.options.stored(),
+        "input": {**asdict(new.info), "name": asked.name, "sha256": new.sha256},
         "sha256": new.sha256,
-        "idempotency_key": new.idempotency_key,
+        "idempotency_key": asked.idempotency_key,
+        "caller": asked.caller,
+        "retention_hours": asked.retention_hours,
         "frames_total": new.info.frames,
     }

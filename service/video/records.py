@@ -30,6 +30,8 @@ class JobRecord:
     input: dict[str, Any]
     sha256: str
     idempotency_key: str | None
+    caller: str | None
+    retention_hours: float | None
     frames_total: int | None
     frames_done: int
     frames_damaged: int
@@ -95,6 +97,20 @@ class JobTable:
         query = sa.select(jobs.c.id)
         with self._engine.connect() as connection:
             return set(connection.execute(query.where(jobs.c.status.in_(ACTIVE)) if active else query).scalars())
+
+    def active(self, connection: sa.Connection, caller: str) -> tuple[int, int]:
+        """Jobs that have not ended: all, and a caller's."""
+        count = sa.func.count()
+        query = sa.select(count, count.filter(jobs.c.caller == caller)).where(jobs.c.status.in_(ACTIVE))
+        everyones, callers = connection.execute(query).one()
+        return int(everyones), int(callers)
+
+    def expired(self, now_s: float, default_hours: float | None) -> list[str]:
+        """Jobs that ended so long ago that they are kept no longer; those that say nothing, after the default."""
+        kept_hours = sa.func.coalesce(jobs.c.retention_hours, sa.literal(default_hours, sa.Float))
+        ended = jobs.c.status.not_in(ACTIVE) & (jobs.c.finished_at + kept_hours * 3600 <= now_s)
+        with self._engine.connect() as connection:
+            return list(connection.execute(sa.select(jobs.c.id).where(ended)).scalars())
 
     def begin(self, job_id: str) -> bool:
         """Mark a job as running; False when it was cancelled or deleted meanwhile."""

@@ -20,6 +20,7 @@ from service.storage import Storage
 from service.video.decoding.limits import DecoderLimits
 from service.video.failures import MOST_DEATHS, describe
 from service.video.index import plan_segments
+from service.video.lengths import require_frames
 from service.video.options import VideoOptions
 from service.video.patience import Patience, Stopping
 from service.video.pipeline import prepare_work
@@ -63,6 +64,7 @@ class Runner:
             raise Cancelled
         with self._attempt(job_id, "index", "before its first frame"):
             work = self._open(job_id)
+            require_frames(len(work.index), self._settings.max_video_frames)
             self._ask(self._table.report, job_id, frames_total=len(work.index))
             return len(plan_segments(work.index, work.options))
 

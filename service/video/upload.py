@@ -1,16 +1,16 @@
-"""An upload on its way to disk: counted and checksummed as it comes, a megabyte at a time, off the event loop."""
+"""An upload on its way to disk: checksummed as it comes, a megabyte at a time, off the event loop."""
 
 import asyncio
-import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import MalformedRequest
+from service.storage import full_disk_is_no_space
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -20,45 +20,60 @@ _WRITE_BYTES = 1 << 20
 _CHECK_SPACE_BYTES = 64 << 20
 
 
-class UploadFile:
-    """A file that is being received. `check_space` is called now and then and may raise."""
+class Checksum(Protocol):
+    """One of hashlib's."""
 
-    def __init__(self, path: Path, check_space: Callable[[], None]) -> None:
+    def update(self, data: bytes | bytearray, /) -> None: ...
+    def digest(self) -> bytes: ...
+    def hexdigest(self) -> str: ...
+
+
+class UploadFile:
+    """A file that is being received, from its present end on. `check_space` is called now and then and may raise."""
+
+    def __init__(self, path: Path, check_space: Callable[[], None], checksums: Sequence[Checksum]) -> None:
         self.path = path
         self.bytes = 0
+        """Written by now, and in the checksums."""
         self._check_space = check_space
-        self._checksum = hashlib.sha256()
+        self._checksums = checksums
         self._since_check = 0
 
-    @property
-    def sha256(self) -> str:
-        return self._checksum.hexdigest()
-
     async def receive(self, chunks: AsyncIterator[bytes]) -> None:
-        """Write all chunks, and make sure that they are on the disk."""
-        descriptor = await asyncio.to_thread(os.open, self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        """Write all chunks, and make sure that they are on the disk; also what came before `chunks` raised. Raises
+        NoSpace, and what `chunks` raises."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        descriptor = await asyncio.to_thread(os.open, self.path, flags, 0o600)
         waiting = bytearray()
         try:
             async for chunk in chunks:
                 waiting += chunk
                 if len(waiting) >= _WRITE_BYTES:
-                    await asyncio.to_thread(self._write, descriptor, bytes(waiting))
-                    waiting.clear()
-            await asyncio.to_thread(self._write, descriptor, bytes(waiting))
-            await asyncio.to_thread(os.fsync, descriptor)
+                    whole, waiting = waiting, bytearray()
+                    await asyncio.to_thread(self._write, descriptor, whole)
         finally:
-            os.close(descriptor)
+            try:
+                await asyncio.to_thread(self._settle, descriptor, waiting)
+            finally:
+                os.close(descriptor)
 
-    def _write(self, descriptor: int, data: bytes) -> None:
+    def _settle(self, descriptor: int, rest: bytearray) -> None:
+        self._write(descriptor, rest)
+        with full_disk_is_no_space():
+            os.fsync(descriptor)
+
+    def _write(self, descriptor: int, data: bytearray) -> None:
         self._since_check += len(data)
         if self._since_check >= _CHECK_SPACE_BYTES:
             self._since_check = 0
             self._check_space()
-        self._checksum.update(data)
+        with memoryview(data) as rest, full_disk_is_no_space():
+            written = 0
+            while written < len(rest):
+                written += os.write(descriptor, rest[written:])
+        for checksum in self._checksums:
+            checksum.update(data)
         self.bytes += len(data)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
 
 
 class MultipartFile:

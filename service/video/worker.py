@@ -18,6 +18,7 @@ from service.video.heartbeat import BEAT_SECONDS, Rounds, beat
 from service.video.slot import Slot, slot
 
 if TYPE_CHECKING:
+    from service.video.retention import Retention
     from service.video.takeover import TakeOver
     from service.video.workflow import Activity
 
@@ -46,6 +47,7 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     """Imports what takes long only now: a worker says first that it is there."""
     import cv2  # noqa: PLC0415
 
+    from service.video.retention import Retention  # noqa: PLC0415
     from service.video.runner import Runner  # noqa: PLC0415
     from service.video.takeover import TakeOver  # noqa: PLC0415
     from service.video.workflow import launch, shut_down  # noqa: PLC0415
@@ -55,7 +57,7 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     activity = launch(settings, runner, held.worker_id)
     log.info("worker %s takes videos", held.worker_id)
     taking = TakeOver(settings, engine, held.worker_id)
-    _keep_house(engine, held, taking, activity, stop)
+    _keep_house(engine, held, taking, Retention(settings, engine), activity, stop)
     runner.stopping.set()
     if not activity.wait_until_idle(settings.shutdown_grace_seconds - _ABANDON_SECONDS):
         runner.abandoning.set()
@@ -64,8 +66,15 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     taking.leave()
 
 
-def _keep_house(engine: sa.Engine, held: Slot, taking: "TakeOver", activity: "Activity", stop: threading.Event) -> None:
-    """Until the end: say that we are alive, take over from the dead, remove what crashes left."""
+def _keep_house(
+    engine: sa.Engine,
+    held: Slot,
+    taking: "TakeOver",
+    retention: "Retention",
+    activity: "Activity",
+    stop: threading.Event,
+) -> None:
+    """Until the end: say that we are alive, take over from the dead, remove what crashes left and what has expired."""
     rounds = Rounds()
     settled, swept_at = False, -_SWEEP_SECONDS
     while not stop.wait(BEAT_SECONDS if settled else 0):
@@ -82,6 +91,7 @@ def _keep_house(engine: sa.Engine, held: Slot, taking: "TakeOver", activity: "Ac
             if time.monotonic() - swept_at > _SWEEP_SECONDS:
                 swept_at = time.monotonic()
                 taking.sweep()
+                retention.sweep()
         except Exception:
             log.exception("housekeeping failed; next try in %g s", BEAT_SECONDS)
             stop.wait(BEAT_SECONDS)

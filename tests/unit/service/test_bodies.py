@@ -51,6 +51,7 @@ async def read_multipart(chunks: list[bytes], **limits: float) -> list[tuple[byt
         max_request_megabytes=limits.get("request", 1),
         max_file_megabytes=limits.get("file", 1),
         max_files=int(limits.get("files", 3)),
+        idle_seconds=60,
     )
     return [(bytes(entry.body), entry.content_type) for entry in parts]
 
@@ -58,29 +59,29 @@ async def read_multipart(chunks: list[bytes], **limits: float) -> list[tuple[byt
 async def test_an_announced_length_is_refused_before_a_byte_is_read() -> None:
     sender = Sender([b"x" * 100])
     with pytest.raises(TooLarge, match=r"the body is 3\.0 MB; the limit is 1 MB \(ENDOMASK_MAX_FRAME_MEGABYTES\)"):
-        await read_raw(request(sender, content_length="3000000"), 1)
+        await read_raw(request(sender, content_length="3000000"), 1, 60)
     assert sender.taken == 0
 
 
 async def test_a_body_of_unknown_length_is_refused_while_it_comes() -> None:
     sender = Sender([b"x" * 400_000] * 10)
     with pytest.raises(TooLarge, match=r"more than 1\.2 MB"):
-        await read_raw(request(sender), 1)
+        await read_raw(request(sender), 1, 60)
     assert sender.taken == 3
 
 
 async def test_a_body_of_exactly_the_limit_is_taken() -> None:
-    assert len(await read_raw(request(Sender([b"x" * 500_000] * 2)), 1)) == 1_000_000
+    assert len(await read_raw(request(Sender([b"x" * 500_000] * 2)), 1, 60)) == 1_000_000
 
 
 async def test_an_empty_body_is_named() -> None:
     with pytest.raises(EmptyBody, match="send an encoded image"):
-        await read_raw(request(Sender([b""])), 1)
+        await read_raw(request(Sender([b""])), 1, 60)
 
 
 async def test_a_caller_who_hangs_up_while_sending_is_noticed() -> None:
     with pytest.raises(ClientDisconnect):
-        await read_raw(request(Sender([b"x"], hangs_up=True)), 1)
+        await read_raw(request(Sender([b"x"], hangs_up=True)), 1, 60)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd, gzip"])
@@ -129,4 +130,5 @@ async def test_a_missing_boundary_is_named() -> None:
             max_request_megabytes=1,
             max_file_megabytes=1,
             max_files=1,
+            idle_seconds=60,
         )
