@@ -35,7 +35,7 @@ def compare(a: Path, b: Path, names: tuple[str, str], out: Path) -> dict[str, An
 def _numbers(sides: tuple[Side, Side], distances: Mapping[str, Distances]) -> dict[str, Any]:
     return {
         "sides": {key: _side(side) for key, side in zip("ab", sides, strict=True)},
-        "distances": {key: {**asdict(found), "reading": found.reading} for key, found in distances.items()},
+        "distances": {key: asdict(found) for key, found in distances.items()},
         "missing": [feature for feature in FEATURES if feature not in distances],
         "shifted": [key for key, found in distances.items() if found.reading == "large"],
     }

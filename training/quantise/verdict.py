@@ -31,10 +31,11 @@ class Verdict:
 
 
 def judge(precision: PrecisionName, parities: list[Parity], rules: Rules) -> Verdict:
+    """FP16 is timed on GPUs alone: most CPUs only convert back and forth, and a busy one may seem faster by chance."""
     reasons = [_reason(parity, rules) for parity in parities]
-    fast = any(p.holds and rules.is_fast(p) for p in parities)
-    meant_for_gpu = precision == "fp16" and not any(p.backend.endswith("-cuda") for p in parities)
-    if fast or not meant_for_gpu:
+    meant = [p for p in parities if precision != "fp16" or p.backend.endswith("-cuda")]
+    fast = any(p.holds and rules.is_fast(p) for p in meant)
+    if meant:
         return Verdict(precision, fast, parities, reasons)
     if rules.allow_unmeasured and any(p.holds for p in parities):
         reasons.append("shipped untimed: FP16 is meant for GPUs and none is here (asked for by --allow-unmeasured)")

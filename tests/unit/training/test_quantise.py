@@ -24,7 +24,7 @@ from tests.unit.training.conftest import squares_preset, write_squares
 from training.__main__ import app
 from training.config import Preset
 from training.errors import ExportError
-from training.export.backends import machine_facts, measurable_backends
+from training.export.backends import computes_bf16, machine_facts, measurable_backends
 from training.export.golden import own_frames
 from training.export.measure import SideBySide, golden_agreement, worst_loss
 from training.export.package import export
@@ -38,7 +38,7 @@ from training.quantise.package import add_precision
 from training.quantise.search import BLOCKS, MOST_KEPT, choose_float_layers
 from training.quantise.verdict import Rules, judge
 
-ANY_TIME = Rules({"int8": 1e9, "fp16": 1e9})
+ANY_TIME = Rules({"int8": 1e9})
 NO_TIME = Rules({"int8": 1e-9, "fp16": 1e-9})
 
 
@@ -334,6 +334,7 @@ def test_int8_is_shipped_when_one_backend_both_holds_and_is_twice_as_fast(
     ("changes", "allowed", "shipped", "said"),
     [
         ({}, False, False, "none is here to time it"),
+        ({"relative_time": 0.5}, False, False, "none is here to time it"),
         ({}, True, True, "shipped untimed"),
         ({"dice_difference": -0.1}, True, False, "none is here to time it"),
         ({"backend": "onnxruntime-cuda"}, True, False, "NOT fast enough"),
@@ -390,7 +391,7 @@ def test_a_precision_that_is_not_fast_leaves_the_package_as_it_was(
 
 
 def test_a_precision_that_does_not_hold_any_more_is_taken_out(package: Package, made: tuple[Package, Path]) -> None:
-    add_precision(package.folder, "fp16", squares_preset(), made[1], _no_progress, ANY_TIME)
+    add_precision(package.folder, "fp16", squares_preset(), made[1], _no_progress, Rules(allow_unmeasured=True))
     assert (package.folder / "model.fp16.onnx").is_file()
     add_precision(package.folder, "fp16", squares_preset(), made[1], _no_progress, NO_TIME)
     changed = Package.read(package.folder)
@@ -444,3 +445,22 @@ def test_a_precision_that_there_is_not_is_refused(package: Package, made: tuple[
     result = _quantise(package, made[1], "--precision", "int4,int8")
     assert result.exit_code == 2
     assert "int4" in result.output
+
+
+def test_bfloat16_is_measured_again_without_a_file_or_refused(package: Package, made: tuple[Package, Path]) -> None:
+    without = package.manifest.model_copy(
+        update={"parity": [p for p in package.manifest.parity if p.precision != "bf16"]}
+    )
+    (package.folder / "manifest.json").write_text(without.model_dump_json())
+    result = _quantise(package, made[1], "--precision", "bf16")
+    after = Package.read(package.folder).manifest
+    if not computes_bf16():
+        assert isinstance(result.exception, ExportError)
+        assert after == without
+        return
+    assert result.exit_code == 0, result.output
+    assert "bf16: Dice" in result.output
+    (measured,) = [parity for parity in after.parity if parity.precision == "bf16"]
+    assert measured.dice_difference is not None
+    assert after.files == without.files
+    assert "bf16: there already" in _quantise(package, made[1], "--precision", "bf16").output
