@@ -47,9 +47,9 @@ class Cluster:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def start_server(self, name: str, workers: int = 0) -> str:
+    def start_server(self, name: str, workers: int = 0, port: int | None = None) -> str:
         """Its address, once it is ready."""
-        port = free_port()
+        port = port or free_port()
         process = self._start(name, "serve", "--workers", str(workers), ENDOMASK_PORT=str(port))
         running = RunningServer(f"http://127.0.0.1:{port}", process, self.data_dir, self._log(name))
         wait_until_ready(running)
