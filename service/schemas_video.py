@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict
 
 from service.schemas import ModelRef
-from service.video.options import Output, VideoOptions
+from service.video.options import OutOfBodyChoice, Output, VideoOptions
 from service.video.records import JobRecord, Status
 
 VIDEOS_PATH = "/v1/videos"
@@ -47,6 +47,11 @@ class VideoParameters(_Wire):
     frame_step: int
     max_frames: int | None
     outputs: list[Output]
+    smoothing: int
+    """Segmented frames whose mean probabilities decide; 1 is without smoothing."""
+    bridge_s: float
+    """Seconds out of view that don't interrupt an interval."""
+    out_of_body: OutOfBodyChoice
     retention_hours: float | None
     """Kept so long once the job has ended; as the server is set where nothing was asked for."""
 
@@ -112,6 +117,9 @@ def describe_job(record: JobRecord) -> VideoJob:
             frame_step=options.frame_step,
             max_frames=options.max_frames,
             outputs=list(options.outputs),
+            smoothing=options.smoothing,
+            bridge_s=options.bridge_s,
+            out_of_body=options.out_of_body,
             retention_hours=record.retention_hours,
         ),
         input=VideoInput(**record.input),

@@ -7,7 +7,8 @@ from service.loading import packages_on_disk
 from service.registry import Registry
 from service.settings import Settings
 from service.video.asked import Asked
-from service.video.options import ALL_OUTPUTS, Output, VideoOptions
+from service.video.options import ALL_OUTPUTS, OutOfBodyChoice, Output, VideoOptions
+from service.video.smoothing import LONGEST_WINDOW
 
 LONGEST_KEY = 255
 
@@ -29,6 +30,13 @@ class UploadQuery(BaseModel):
     """Read the first n frames only."""
     outputs: str | None = Field(default=None, max_length=100)
     """Some of `annotated`, `frames`, `masks`, `report`, with commas; all when left out. summary.json is always made."""
+    smoothing: int = Field(default=1, ge=1, le=LONGEST_WINDOW)
+    """Decide on the mean probabilities of a segmented frame and the n - 1 before it; 1 is without smoothing."""
+    bridge_s: float = Field(default=0, ge=0, le=60, allow_inf_nan=False)
+    """Seconds out of view that don't interrupt an interval in view, in summary and report."""
+    out_of_body: OutOfBodyChoice = "off"
+    """Look for frames that don't show the inside of a body, by their colours: `mark` them in rows and summary, or
+    `pixelate` them in the annotated video and the report, too. What it misses is in docs/api.md."""
     retention_hours: float | None = Field(default=None, gt=0, le=1e6, allow_inf_nan=False)
     """Delete upload and results so many hours after the job's end; as the server is set when left out."""
 
@@ -66,6 +74,9 @@ def _options(query: UploadQuery, settings: Settings) -> VideoOptions:
         max_frames=query.max_frames,
         threshold=query.threshold,
         outputs=_outputs(query.outputs),
+        smoothing=query.smoothing,
+        bridge_s=query.bridge_s,
+        out_of_body=query.out_of_body,
         segment_seconds=settings.segment_seconds,
         overlay_opacity=settings.overlay_opacity,
         encoder=settings.video_encoder,

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from service.errors import Conflict, InvalidParameter, UnknownVideo
 from service.problems import problem_responses
-from service.routes import video_files, video_upload
+from service.routes import video_compare, video_files, video_upload
 from service.schemas_video import VIDEOS_PATH, VideoJob, VideoPage, describe_job
 from service.video.jobs import VideoJobs
 from service.video.records import JobRecord, Status
@@ -118,5 +118,5 @@ async def _events(jobs: VideoJobs, record: JobRecord, stopping: asyncio.Event) -
 
 
 router = APIRouter(tags=["videos"])
-for _part in (video_upload.router, jobs_router, video_files.router):
+for _part in (video_upload.router, video_compare.router, jobs_router, video_files.router):
     router.include_router(_part)

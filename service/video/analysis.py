@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 _PERCENTILES = (5, 25, 50, 75, 95)
+_ROUNDING_S = 1e-6
+"""Times are rounded to this; a gap that is as long as allowed must not fail by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,17 @@ def intervals(times_s: Floats, durations_s: Floats, seen: Flags) -> list[Interva
         Interval(round(float(times_s[first]), 3), round(float(times_s[after - 1] + durations_s[after - 1]), 3))
         for first, after in zip(changes[::2], changes[1::2], strict=True)
     ]
+
+
+def bridge_gaps(durations_s: Floats, seen: Flags, longest_s: float) -> Flags:
+    """Rows in which something is seen, and those of gaps of at most `longest_s` between two such runs."""
+    changes = np.flatnonzero(np.diff(seen.astype(np.int8)))
+    bridged = seen.copy()
+    for last, before_next in pairwise(changes):
+        gap = slice(last + 1, before_next + 1)
+        if not seen[before_next] and durations_s[gap].sum() <= longest_s + _ROUNDING_S:
+            bridged[gap] = True
+    return bridged
 
 
 def time_in_view(durations_s: Floats, seen: Flags) -> float:

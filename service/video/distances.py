@@ -13,7 +13,7 @@ MODERATE, LARGE = 0.1, 0.25
 """Usual reading of a population stability index (Siddiqi, Credit Risk Scorecards, 2006)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Distances:
     """Of a sample B from a sample A."""
 
@@ -27,24 +27,28 @@ class Distances:
     """The same in standard deviations of A; None where A does not vary."""
     kolmogorov_smirnov: float
     """Largest distance of the cumulative distributions, 0..1."""
+    reading: str
+    """`small`, `moderate` or `large`, see `read_index`."""
 
-    @property
-    def reading(self) -> str:
-        """Of what is left of the index once chance is taken off: few frames alone make it large."""
-        excess = self.psi - self.psi_by_chance
-        return "large" if excess > LARGE else "moderate" if excess > MODERATE else "small"
+
+def read_index(psi: float, psi_by_chance: float) -> str:
+    """Of what is left of the index once chance is taken off: few frames alone make it large."""
+    excess = psi - psi_by_chance
+    return "large" if excess > LARGE else "moderate" if excess > MODERATE else "small"
 
 
 def measure_distances(a: Floats, b: Floats) -> Distances:
     """Both float64 [n > 0]."""
     spread = float(a.std())
     distance = wasserstein(a, b)
+    psi, by_chance = stability_index(a, b), (len(decile_edges(a)) - 2) * (1 / len(a) + 1 / len(b))
     return Distances(
-        psi=round(stability_index(a, b), 6),
-        psi_by_chance=round((len(decile_edges(a)) - 2) * (1 / len(a) + 1 / len(b)), 6),
+        psi=round(psi, 6),
+        psi_by_chance=round(by_chance, 6),
         wasserstein=round(distance, 6),
         wasserstein_in_sd=round(distance / spread, 6) if spread > 0 else None,
         kolmogorov_smirnov=round(kolmogorov_smirnov(a, b), 6),
+        reading=read_index(psi, by_chance),
     )
 
 

@@ -50,10 +50,17 @@ class Measurer:
         self.mask: Mask | None = None
         """Of the latest frame."""
 
-    def measure(self, number: int, seconds: float, probabilities: U8, size: tuple[int, int]) -> tuple[FrameRow, Mask]:
+    def measure(
+        self,
+        number: int,
+        seconds: float,
+        probabilities: U8,
+        size: tuple[int, int],
+        out_of_body: bool | None = None,
+    ) -> tuple[FrameRow, Mask]:
         """Row and mask of a frame of height and width `size`."""
         restored = restore(probabilities, self._spec, *size)
         mask = Mask.of(decide(restored, self._threshold))
         stability = self.mask.overlap(mask) if self.mask is not None else None
         self.mask = mask
-        return row_of(number, seconds, measure(mask.labels, restored), stability), mask
+        return row_of(number, seconds, measure(mask.labels, restored), stability, out_of_body), mask

@@ -9,6 +9,8 @@ ALL_OUTPUTS: tuple[Output, ...] = get_args(Output)
 EncoderName = Literal["libx264", "h264_nvenc", "h264_qsv"]
 EncoderChoice = Literal["auto", "libx264", "h264_nvenc", "h264_qsv"]
 
+OutOfBodyChoice = Literal["off", "mark", "pixelate"]
+
 FILES_OF: dict[Output, tuple[str, ...]] = {
     "annotated": ("annotated.mp4",),
     "frames": ("frames.csv", "frames.jsonl", "frames.parquet"),
@@ -26,7 +28,9 @@ class VideoOptions:
 
     `frame_step` n segments every n-th frame; the annotated video keeps every frame and holds the mask of the latest
     segmented one. `max_frames` n reads the first n frames only. `threshold` None takes the model's own. `encoder` auto
-    takes a GPU's where it works.
+    takes a GPU's where it works. `smoothing` n decides on the mean probabilities of n segmented frames, see
+    `smoothing.Smoother`. `bridge_s` are the seconds out of view that don't interrupt an interval in view. `out_of_body`
+    is what is done about frames that don't show the inside of a body.
     """
 
     frame_step: int = 1
@@ -36,6 +40,9 @@ class VideoOptions:
     segment_seconds: float = 10.0
     overlay_opacity: float = 0.45
     encoder: EncoderChoice = "auto"
+    smoothing: int = 1
+    bridge_s: float = 0.0
+    out_of_body: OutOfBodyChoice = "off"
 
     def stored(self) -> dict[str, Any]:
         """As the job database keeps it, in JSON."""

@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from service.video.analysis import Floats
-from service.video.summary import ClassSummary, Summary
+from service.video.class_summary import ClassSummary
+from service.video.summary import Summary
 from service.video.tables import Series
 
 _MOST_POINTS = 800
 _HISTOGRAM_BINS = 40
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "endomask",
     "svg.fonttype": "none",
     "font.size": 10,
@@ -29,7 +30,7 @@ _STYLE: dict[Any, Any] = {
 def coverage_over_time(summary: Summary, series: Series) -> str:
     """Coverage of each class in percent of the frame, with its intervals in view beneath."""
     rows = len(summary.classes)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(10, 3.6 + 0.3 * rows), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 0.35 * rows])
         for entry in summary.classes:
@@ -40,12 +41,12 @@ def coverage_over_time(summary: Summary, series: Series) -> str:
         above.legend(loc="upper right", frameon=False)
         _timeline(below, summary.classes)
         below.set(xlabel="time (s)", xlim=(0, max(summary.duration_s, 1e-3)))
-        return _svg(figure)
+        return draw_svg(figure)
 
 
 def coverage_distribution(summary: Summary, series: Series) -> str:
     """How often each coverage occurs, over the frames that show the class."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(4.9, 3), layout="constrained")
         axes = figure.subplots()
         highest = max([100 * float(series["coverage"].max(initial=0)), 1e-3])
@@ -55,12 +56,12 @@ def coverage_distribution(summary: Summary, series: Series) -> str:
             axes.hist(values[values > 0], bins=bins, color=entry.colour, alpha=0.6, label=entry.name)
         axes.set(xlabel="coverage (% of the frame)", ylabel="frames")
         axes.legend(frameon=False)
-        return _svg(figure)
+        return draw_svg(figure)
 
 
 def stability_over_time(summary: Summary, series: Series) -> str:
     """Temporal IoU of neighbouring frames; a dip is a jump of the mask."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(4.9, 3), layout="constrained")
         axes = figure.subplots()
         ious = series["temporal_iou"]
@@ -69,7 +70,7 @@ def stability_over_time(summary: Summary, series: Series) -> str:
         axes.plot(times, values, color="#3366aa", linewidth=1.2)
         axes.set(xlabel="time (s)", ylabel="IoU with the frame before", ylim=(0, 1.02))
         axes.set_xlim(0, max(summary.duration_s, 1e-3))
-        return _svg(figure)
+        return draw_svg(figure)
 
 
 def _timeline(axes: Axes, classes: Sequence[ClassSummary]) -> None:
@@ -91,7 +92,8 @@ def _binned(times: Floats, values: Floats) -> tuple[Floats, Floats]:
     return np.add.reduceat(times, edges[:-1]) / counts, np.add.reduceat(values, edges[:-1]) / counts
 
 
-def _svg(figure: Figure) -> str:
+def draw_svg(figure: Figure) -> str:
+    """The same figure gives the same text."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()[text.getvalue().index("<svg") :]

@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from service.video.class_summary import ClassSummary
 from service.video.damage import LostFrames
 from service.video.plots import coverage_distribution, coverage_over_time, stability_over_time
-from service.video.summary import ClassSummary, Summary
+from service.video.report_numbers import duration, number, percent
+from service.video.report_time import time_sections
+from service.video.summary import Summary
 from service.video.tables import Series
 
 _STYLE = """
@@ -41,6 +44,7 @@ def write_report(path: Path, summary: Summary, series: Series, samples: list[Pat
         f"<section><h2>Stability</h2>{stability_over_time(summary, series)}</section>",
         "</div>",
         _class_table(summary),
+        time_sections(summary),
         _samples(samples),
         _damage(summary),
         '<p class="muted">Not a medical device. Coverage is the share of a frame\'s pixels.</p>',
@@ -55,7 +59,7 @@ def write_report(path: Path, summary: Summary, series: Series, samples: list[Pat
 def _head(summary: Summary) -> str:
     info = summary.input
     rate = f", {info.frame_rate:g} frames/s" if info.frame_rate else ""
-    source = f"{info.codec} {info.width}x{info.height}{rate}, {_duration(summary.duration_s)}"
+    source = f"{info.codec} {info.width}x{info.height}{rate}, {duration(summary.duration_s)}"
     model = f"{summary.model['name']}/{summary.model['version']}"
     return f'<h1>Video report</h1><p class="muted">{escape(source)} · model {escape(model)}</p>'
 
@@ -63,10 +67,10 @@ def _head(summary: Summary) -> str:
 def _numbers(summary: Summary) -> str:
     entries = [
         ("frames segmented", f"{summary.frames.segmented:,}"),
-        ("with a detection", _percent(summary.detection_rate)),
-        ("time in view", _duration(summary.time_in_view_s)),
-        ("mean coverage", _percent(summary.coverage.mean)),
-        ("mean temporal IoU", _number(summary.stability.temporal_iou.mean)),
+        ("with a detection", percent(summary.detection_rate)),
+        ("time in view", duration(summary.time_in_view_s)),
+        ("mean coverage", percent(summary.coverage.mean)),
+        ("mean temporal IoU", number(summary.stability.temporal_iou.mean)),
         ("damaged frames", f"{summary.frames.damaged:,}"),
         ("times real time", f"{summary.throughput.realtime_factor:.1f}"),
     ]
@@ -83,12 +87,12 @@ def _class_table(summary: Summary) -> str:
 def _class_row(entry: ClassSummary) -> str:
     cells = [
         f'<span class="dot" style="background:{entry.colour}"></span>{escape(entry.name)}',
-        _percent(entry.detection_rate),
-        _duration(entry.time_in_view_s),
+        percent(entry.detection_rate),
+        duration(entry.time_in_view_s),
         str(entry.appearances),
-        _percent(entry.coverage.median),
-        _percent(entry.coverage.p95),
-        _percent(entry.coverage.maximum),
+        percent(entry.coverage.median),
+        percent(entry.coverage.p95),
+        percent(entry.coverage.maximum),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
@@ -123,19 +127,3 @@ def _damage(summary: Summary) -> str:
 def _lost_row(kind: str, lost: LostFrames) -> str:
     frames = "–" if lost.frames is None else f"{lost.frames:,}"  # noqa: RUF001
     return f"<tr><td>{kind}</td><td>{lost.start_s:.2f}</td><td>{lost.end_s:.2f}</td><td>{frames}</td></tr>"
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f}%"  # noqa: RUF001
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"  # noqa: RUF001
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    if hours:
-        return f"{hours}:{minutes:02d}:{int(rest):02d} h"
-    return f"{minutes}:{int(rest):02d} min" if minutes else f"{rest:.1f} s"

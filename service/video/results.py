@@ -48,11 +48,11 @@ def finish(work: VideoWork, out_dir: Path) -> Summary:
 def _write_tables(work: VideoWork, segments: list[Segment], folder: Path) -> Series:
     series = Series(work.class_names)
     if "frames" not in work.options.outputs:
-        for rows in read_rows(work.folder, segments):
+        for rows in read_rows(work, segments):
             series.extend(rows)
         return series
     with TableWriter(folder, work.class_names) as tables:
-        for rows in read_rows(work.folder, segments):
+        for rows in read_rows(work, segments):
             series.extend(rows)
             tables.write(rows)
     return series

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -19,9 +19,11 @@ from service.video.annotator import Annotator
 from service.video.files import SegmentFiles, save_edges, save_sample
 from service.video.index import Segment
 from service.video.measuring import Mask, Measurer
+from service.video.out_of_body import pixelate, shows_outside
 from service.video.planes import Planes, to_model_input
 from service.video.reader import FrameReader
 from service.video.rows import FrameRow
+from service.video.smoothing import Smoother, warm_up_frames
 from service.video.stages import StageClock, in_thread
 from service.video.work import VideoWork
 
@@ -37,6 +39,8 @@ class _Item:
 
     number: int
     planes: Planes
+    warm_up: bool = False
+    """Before the segment; only its probabilities are wanted."""
     prepared: U8 | None = None
     probabilities: U8 | None = None
     row: FrameRow | None = None
@@ -120,12 +124,18 @@ class _SegmentRun:
 
     def _read(self) -> Iterator[_Item]:
         spec = self._work.model.manifest.input.spec()
-        for number, planes in self._clock.over("decode", self._reader.read(self._segment)):
-            item = _Item(number, planes)
+        for number, planes in self._clock.over("decode", self._reader.read(self._with_warm_up())):
+            item = _Item(number, planes, warm_up=number < self._segment.first)
             if number % self._work.options.frame_step == 0:
                 with self._clock.at("prepare"):
                     item.prepared = to_model_input(planes, spec)
             yield item
+
+    def _with_warm_up(self) -> Segment:
+        """The segment, and the frames before it that the smoothing of its first ones takes in."""
+        options = self._work.options
+        before = warm_up_frames(options.smoothing, options.frame_step)
+        return replace(self._segment, first=max(0, self._segment.first - before))
 
     def _infer(self, items: Iterable[_Item]) -> Iterator[_Item]:
         batch: list[_Item] = []
@@ -159,12 +169,15 @@ class _SegmentRun:
         annotator = Annotator(self._work.model.manifest.palette, self._work.options.overlay_opacity)
         measurer = Measurer(self._work.model.manifest.input.spec(), self._work.threshold)
         first: U8 | None = None
-        for item in items:
+        for item in self._smooth(items):
+            outside = self._look_outside(item.planes)
             if item.probabilities is not None:
-                mask = self._measure(item, item.probabilities, measurer)
+                mask = self._measure(item, item.probabilities, measurer, outside)
                 first = mask.labels if first is None else first
             with self._clock.at("annotate"):
-                if measurer.mask is not None and ("annotated" in outputs or item.number in samples):
+                if outside and self._work.options.out_of_body == "pixelate":
+                    pixelate(item.planes)
+                elif measurer.mask is not None and ("annotated" in outputs or item.number in samples):
                     annotator.draw(item.planes, measurer.mask)
                 if item.number in samples:
                     save_sample(self._folder, item.number, item.planes)
@@ -172,11 +185,28 @@ class _SegmentRun:
         if first is not None and measurer.mask is not None:
             save_edges(self._folder, first, measurer.mask.labels)
 
-    def _measure(self, item: _Item, probabilities: U8, measurer: Measurer) -> Mask:
+    def _smooth(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """The segment's own items, with smoothed probabilities."""
+        smoother = Smoother(self._work.options.smoothing, self._work.options.frame_step)
+        for item in items:
+            if item.probabilities is not None:
+                with self._clock.at("measure"):
+                    item.probabilities = smoother.add(item.number, item.probabilities)
+            if not item.warm_up:
+                yield item
+
+    def _look_outside(self, planes: Planes) -> bool | None:
+        """Whether a frame is out of the body; None where nobody asked."""
+        if self._work.options.out_of_body == "off":
+            return None
+        with self._clock.at("measure"):
+            return shows_outside(planes)
+
+    def _measure(self, item: _Item, probabilities: U8, measurer: Measurer, outside: bool | None) -> Mask:
         """Add a frame's row, and its mask as PNG where that is asked for."""
         with self._clock.at("measure"):
             seconds = self._work.seconds(int(self._times[item.number]))
-            item.row, mask = measurer.measure(item.number, seconds, probabilities, item.planes.y.shape)
+            item.row, mask = measurer.measure(item.number, seconds, probabilities, item.planes.y.shape, outside)
         if "masks" in self._work.options.outputs:
             with self._clock.at("masks"):
                 item.mask_png = encode_png(mask.labels, self._work.model.manifest.palette)

@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from service.video.activity import Activity, measure_activity
 from service.video.analysis import (
     Distribution,
+    Floats,
     Interval,
-    appearances,
+    bridge_gaps,
     distribution,
     frame_durations,
     intervals,
     time_in_view,
 )
+from service.video.class_summary import ClassSummary, Timeline, share, summarise_class
 from service.video.damage import Damage, assess
 from service.video.probe import VideoInfo
 from service.video.segment import SegmentStats
@@ -23,20 +26,6 @@ from service.video.tables import Series
 from service.video.work import VideoWork
 
 _STABLE_IOU = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class ClassSummary:
-    id: int
-    name: str
-    colour: str
-    detection_rate: float | None
-    """Share of the segmented frames in which the class is seen."""
-    time_in_view_s: float
-    appearances: int
-    intervals: list[Interval]
-    coverage: Distribution
-    """Over all segmented frames, those without the class as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +45,15 @@ class Stability:
     pairs: int
     unstable_share: float | None
     """Share of the pairs with an IoU under 0.5."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfBody:
+    """Segmented frames that don't show the inside of a body, see `out_of_body.is_out_of_body`."""
+
+    share: float | None
+    time_s: float
+    intervals: list[Interval]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +80,14 @@ class Summary:
     detection_rate: float | None
     """Share of the segmented frames that show anything but background."""
     time_in_view_s: float
+    """With gaps of up to `options.bridge_s` bridged, as everywhere below where not said otherwise."""
     coverage: Distribution
     confidence: Distribution
     classes: list[ClassSummary]
+    activity: Activity
     stability: Stability
+    out_of_body: OutOfBody | None
+    """None when the job was not asked to look for it."""
     throughput: Throughput
 
     def as_json(self) -> dict[str, Any]:
@@ -97,6 +99,8 @@ def summarise(work: VideoWork, series: Series, stats: list[SegmentStats]) -> Sum
     times = series["time_s"]
     durations = frame_durations(times, work.index.duration_s)
     seen = series.seen()
+    bridged = bridge_gaps(durations, seen, work.options.bridge_s)
+    timeline = Timeline(durations, work.options.bridge_s, work.diagonal_px)
     manifest = work.model.manifest
     return Summary(
         model={"name": manifest.name, "version": manifest.version, **_backend(work)},
@@ -106,16 +110,21 @@ def summarise(work: VideoWork, series: Series, stats: list[SegmentStats]) -> Sum
             "max_frames": work.options.max_frames,
             "threshold": work.threshold,
             "outputs": list(work.options.outputs),
+            "smoothing": work.options.smoothing,
+            "bridge_s": work.options.bridge_s,
+            "out_of_body": work.options.out_of_body,
         },
         duration_s=round(work.index.duration_s, 3),
         frames=_counts(work, stats),
         damage=assess(work.info, work.index, _damaged(stats), whole=work.options.max_frames is None),
-        detection_rate=_share(seen),
-        time_in_view_s=round(time_in_view(durations, seen), 3),
+        detection_rate=share(seen),
+        time_in_view_s=round(time_in_view(durations, bridged), 3),
         coverage=distribution(series["coverage"]),
         confidence=distribution(series["confidence"]),
-        classes=[_class_summary(work, series, durations, entry.id) for entry in manifest.classes[1:]],
+        classes=[summarise_class(entry, series, timeline) for entry in manifest.classes[1:]],
+        activity=measure_activity(series, durations, bridged),
         stability=_stability(series),
+        out_of_body=_out_of_body(series, durations),
         throughput=_throughput(work, stats),
     )
 
@@ -137,25 +146,19 @@ def _damaged(stats: list[SegmentStats]) -> list[int]:
     return [number for entry in stats for number in entry.damaged]
 
 
-def _class_summary(work: VideoWork, series: Series, durations: Any, class_id: int) -> ClassSummary:
-    entry = work.model.manifest.classes[class_id]
-    seen = series.seen(entry.name)
-    return ClassSummary(
-        id=entry.id,
-        name=entry.name,
-        colour=entry.colour,
-        detection_rate=_share(seen),
-        time_in_view_s=round(time_in_view(durations, seen), 3),
-        appearances=appearances(seen),
-        intervals=intervals(series["time_s"], durations, seen),
-        coverage=distribution(series[f"{entry.name}_coverage"]),
-    )
+def _out_of_body(series: Series, durations_s: Floats) -> OutOfBody | None:
+    judged = series["out_of_body"]
+    if np.isnan(judged).all():
+        return None
+    outside = judged == 1
+    spans = intervals(series["time_s"], durations_s, outside)
+    return OutOfBody(share(outside), round(time_in_view(durations_s, outside), 3), spans)
 
 
 def _stability(series: Series) -> Stability:
     ious = series["temporal_iou"]
     ious = ious[~np.isnan(ious)]
-    return Stability(distribution(ious), len(ious), _share(ious < _STABLE_IOU))
+    return Stability(distribution(ious), len(ious), share(ious < _STABLE_IOU))
 
 
 def _throughput(work: VideoWork, stats: list[SegmentStats]) -> Throughput:
@@ -175,7 +178,3 @@ def _sum_stages(segments: Iterable[dict[str, float]]) -> dict[str, float]:
     for stages in segments:
         total.update(stages)
     return {stage: round(seconds, 3) for stage, seconds in total.items()}
-
-
-def _share(flags: Any) -> float | None:
-    return round(float(np.mean(flags)), 6) if len(flags) else None

@@ -16,19 +16,23 @@ import pyarrow.parquet as pq
 from service.imaging.geometry import U8
 from service.video.analysis import Flags, Floats, temporal_iou
 from service.video.index import Segment
+from service.video.motion import Follower
 from service.video.rows import columns
+from service.video.work import VideoWork
 
-_ARROW_TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_ARROW_TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), list: pa.list_(pa.list_(pa.float64(), 2))}
 _DECIMALS = 6
 
 Row = dict[str, Any]
 
 
-def read_rows(folder: Path, segments: list[Segment]) -> Iterator[list[Row]]:
-    """Rows of each segment. A segment does not know the mask before it, so its first temporal IoU is set here."""
+def read_rows(work: VideoWork, segments: list[Segment]) -> Iterator[list[Row]]:
+    """Rows of each segment. A segment does not know what was before it, so its first temporal IoU is set here, and how
+    far everything moved."""
     before: U8 | None = None
+    follower = Follower(work.class_names, work.diagonal_px)
     for segment in segments:
-        part = folder / segment.name
+        part = work.folder / segment.name
         rows = [json.loads(line) for line in (part / "rows.jsonl").read_text().splitlines()]
         if rows:
             with np.load(part / "edges.npz", allow_pickle=False) as edges:
@@ -37,6 +41,8 @@ def read_rows(folder: Path, segments: list[Segment]) -> Iterator[list[Row]]:
                 stability = temporal_iou(before, first)
                 rows[0]["temporal_iou"] = None if stability is None else round(stability, _DECIMALS)
             before = last
+        for row in rows:
+            follower.complete(row)
         yield rows
 
 
@@ -45,7 +51,7 @@ class Series:
 
     def __init__(self, class_names: list[str]) -> None:
         self.class_names = class_names
-        self._values = {name: array("d") for name in columns(class_names)}
+        self._values = {name: array("d") for name, kind in columns(class_names).items() if kind is not list}
 
     def extend(self, rows: list[Row]) -> None:
         for name, values in self._values.items():
@@ -60,6 +66,11 @@ class Series:
         coverage = self["coverage" if class_name is None else f"{class_name}_coverage"]
         flags: Flags = coverage > 0
         return flags
+
+    def most_instances(self) -> Floats:
+        """Of each row, the number of instances of the class that has the most."""
+        counts: Floats = np.max([self[f"{name}_instances"] for name in self.class_names], axis=0)
+        return counts
 
 
 @dataclass(slots=True)
@@ -90,10 +101,14 @@ class TableWriter:
         self._stack.close()
 
     def write(self, rows: list[Row]) -> None:
-        """Booleans are `true` and `false` in CSV, missing values empty."""
+        """In CSV booleans are `true` and `false`, missing values empty, lists as in JSON."""
         if not rows:
             return
         for row in rows:
-            self._sinks.csv.writerow({**row, "detected": str(row["detected"]).lower()})
+            self._sinks.csv.writerow({name: _as_text(value) for name, value in row.items()})
             self._sinks.jsonl.write(json.dumps(row) + "\n")
         self._sinks.parquet.write_table(pa.Table.from_pylist(rows, self._schema))
+
+
+def _as_text(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, bool | list) else value

@@ -1,5 +1,6 @@
 """What a video's segments share: its index, its picture, the model, and the folder that they write into."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,6 +45,11 @@ class VideoWork:
     def class_names(self) -> list[str]:
         """Names of the classes but the background, by id."""
         return [entry.name for entry in self.model.manifest.classes[1:]]
+
+    @property
+    def diagonal_px(self) -> float:
+        """Of the frame."""
+        return math.hypot(self.info.width, self.info.height)
 
     def seconds(self, time: int) -> float:
         """Time in the video's time base -> seconds."""

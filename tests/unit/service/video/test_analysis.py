@@ -6,6 +6,7 @@ import pytest
 from service.video.analysis import (
     Interval,
     appearances,
+    bridge_gaps,
     distribution,
     frame_durations,
     intervals,
@@ -56,3 +57,12 @@ def test_a_distribution_names_mean_extremes_and_percentiles() -> None:
     assert (found.mean, found.minimum, found.median, found.maximum) == (0.2, 0.0, 0.2, 0.4)
     assert (found.p05, found.p25, found.p75, found.p95) == (0.02, 0.1, 0.3, 0.38)
     assert distribution([]).mean is None
+
+
+def test_gaps_up_to_the_longest_are_bridged_and_ends_stay() -> None:
+    seen = np.array([0, 1, 0, 1, 0, 0, 1, 0], bool)
+    durations = np.full(8, 0.1)
+    assert bridge_gaps(durations, seen, 0.1).tolist() == [False, True, True, True, False, False, True, False]
+    assert bridge_gaps(durations, seen, 0.2).tolist() == [False, *[True] * 6, False]
+    assert bridge_gaps(durations, seen, 0.0).tolist() == seen.tolist()
+    assert bridge_gaps(np.zeros(0), np.zeros(0, bool), 1.0).tolist() == []

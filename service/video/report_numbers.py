@@ -1,0 +1,17 @@
+"""Numbers as the report writes them; a dash where there is none."""
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}%"  # noqa: RUF001
+
+
+def number(value: float | None, decimals: int = 3) -> str:
+    return "–" if value is None else f"{value:,.{decimals}f}"  # noqa: RUF001
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    if hours:
+        return f"{hours}:{minutes:02d}:{int(rest):02d} h"
+    return f"{minutes}:{int(rest):02d} min" if minutes else f"{rest:.1f} s"
