@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 
@@ -21,57 +19,13 @@ from service.backends import Backend
 from service.batch_wait import BatchWait
 from service.errors import EndomaskError, InferenceFailed, NotReady, Overloaded
 from service.imaging.geometry import U8
+from service.tickets import Inference, Item, Priority, Ticket
 
 log = logging.getLogger(__name__)
 
 
 _ALONE_OVER_RUN = 2.0
 """First guess, until a lone frame came by: it is in the house twice as long as on the device."""
-
-
-class Priority(IntEnum):
-    """Lower goes first."""
-
-    LIVE = 0
-    FRAMES = 1
-    VIDEO = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """Probabilities uint8 [C, h, w] of one frame, and how long it waited for the device and ran there."""
-
-    probabilities: U8
-    queue_seconds: float
-    infer_seconds: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Item:
-    frame: U8
-    future: "Future[Inference]"
-    submitted_at: float
-
-
-class Ticket:
-    """The right to have one frame in the house. Made by `Batcher.admit`."""
-
-    def __init__(self, batcher: "Batcher", priority: Priority) -> None:
-        self._batcher = batcher
-        self.priority = priority
-        self.item: _Item | None = None
-        """Once it was submitted."""
-        self.refusal: Overloaded | None = None
-        """Why it was refused after all."""
-
-    def check(self) -> None:
-        """Raise Overloaded when the frame was refused meanwhile; asked before the work that it would cost."""
-        if self.refusal is not None:
-            raise self.refusal
-
-    def submit(self, frame: U8) -> "Future[Inference]":
-        """Model input uint8 [h, w, 3] -> future; cancelling it before its batch starts takes it out of the queue."""
-        return self._batcher._submit(frame, self)
 
 
 class Batcher:
@@ -99,7 +53,7 @@ class Batcher:
         """Of single frames; a live stream sends one frame at a time, and so does a video."""
         self._on_batch = on_batch
         self._changed = threading.Condition()
-        self._queues: dict[Priority, deque[_Item]] = {priority: deque() for priority in Priority}
+        self._queues: dict[Priority, deque[Item]] = {priority: deque() for priority in Priority}
         self._inside: dict[Priority, dict[Ticket, None]] = {priority: {} for priority in Priority}
         """Tickets that were not refused, oldest first."""
         self._ever_admitted = 0
@@ -150,8 +104,7 @@ class Batcher:
         del self._inside[ticket.priority][ticket]
         if item is not None:
             queue.remove(item)
-            if item.future.set_running_or_notify_cancel():
-                item.future.set_exception(ticket.refusal)
+            item.fail(ticket.refusal)
 
     def _require_room(self, priority: Priority) -> None:
         if self._closed:
@@ -171,7 +124,7 @@ class Batcher:
             self._note_asked(priority)
             self._require_room(priority)
             alone = not any(self._inside.values())
-            ticket = Ticket(self, priority)
+            ticket = Ticket(self._submit, priority)
             self._inside[priority][ticket] = None
             self._ever_admitted += 1
             number = self._ever_admitted
@@ -199,14 +152,13 @@ class Batcher:
                 queue.clear()
             self._changed.notify_all()
         for item in left:
-            if item.future.set_running_or_notify_cancel():
-                item.future.set_exception(NotReady(f"{self._label} was unloaded before this frame's turn; ask again"))
+            item.fail(NotReady(f"{self._label} was unloaded before this frame's turn; ask again"))
         ends_at = time.monotonic() + timeout_seconds
         for thread in self._threads:
             thread.join(max(0.0, ends_at - time.monotonic()))
 
     def _submit(self, frame: U8, ticket: Ticket) -> "Future[Inference]":
-        item = _Item(frame, Future(), time.perf_counter())
+        item = Item(frame, Future(), time.perf_counter())
         with self._changed:
             if self._closed:
                 raise NotReady(f"{self._label} is being unloaded; ask again")
@@ -223,14 +175,14 @@ class Batcher:
             if batch:
                 self._run(batch)
 
-    def _next_batch(self) -> list[_Item] | None:
+    def _next_batch(self) -> list[Item] | None:
         """Wait for work; the items whose callers still want them, or None once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._queued())
             if self._closed:
                 return None
             self._gather()
-            taken: list[_Item] = []
+            taken: list[Item] = []
             for queue in self._queues.values():
                 while queue and len(taken) < self._max_batch:
                     item = queue.popleft()
@@ -249,7 +201,7 @@ class Batcher:
             if left <= 0 or not self._changed.wait(left):
                 return
 
-    def _run(self, batch: list[_Item]) -> None:
+    def _run(self, batch: list[Item]) -> None:
         """Run a batch; when it fails, run its frames one by one, so that only the bad one fails."""
         started_at = time.perf_counter()
         try:

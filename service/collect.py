@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client.core import Metric
 
-from service.batcher import Priority
 from service.metrics import counter, gauge
 from service.registry import Registry
+from service.tickets import Priority
 from service.video.jobs import VideoJobs
 
 log = logging.getLogger(__name__)

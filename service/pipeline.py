@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from service.backends.cores import available_cores
-from service.batcher import Inference, Priority
 from service.frame_counts import FrameCounts
 from service.imaging import codecs
 from service.imaging.geometry import U8, InputSpec, content_box, decide, prepare, restore
@@ -18,6 +17,7 @@ from service.journey import Journey
 from service.manifest.schema import Manifest
 from service.metrics import Metrics
 from service.registry import ServedModel
+from service.tickets import Inference, Priority
 
 T = TypeVar("T")
 Size = Literal["frame", "model"]

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.answers import MEDIA_TYPES, Encoded, Output, make_encoder
-from service.batcher import Priority
 from service.bodies import Part, media_type, read_files, read_raw, refuse_encoded
 from service.errors import (
     CallerError,
@@ -27,6 +26,7 @@ from service.registry import Registry, ServedModel
 from service.routes.frames_openapi import ANSWERS, REFUSALS, REQUEST_BODY
 from service.routes.frames_query import SegmentQuery, document_query, read_query
 from service.settings import Settings
+from service.tickets import Priority
 
 router = APIRouter(tags=["frames"])
 T = TypeVar("T")

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from service.batcher import Batcher, Inference, Priority
+from service.batcher import Batcher
 from service.errors import InferenceFailed, NotReady, Overloaded
 from service.imaging.geometry import U8
+from service.tickets import Inference, Priority
 from tests.support.gate import DEADLINE_SECONDS, GatedBackend
 
 BAD = (1, 2, 3)

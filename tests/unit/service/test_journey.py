@@ -7,9 +7,10 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from service.batcher import Batcher, Inference, Priority
+from service.batcher import Batcher
 from service.imaging.geometry import U8
 from service.journey import Journey
+from service.tickets import Inference, Priority
 from tests.support.gate import DEADLINE_SECONDS, GatedBackend
 
 FRAME = np.zeros((8, 8, 3), np.uint8)

@@ -10,7 +10,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.backends.choice import Choice
-from service.batcher import Priority
 from service.errors import Conflict, InferenceFailed, PackageError, StartError, UnknownModel
 from service.imaging.geometry import U8
 from service.loading import OpenBackend, load_model, names_on_disk, open_best
@@ -18,6 +17,7 @@ from service.manifest.package import Package
 from service.metrics import Metrics
 from service.registry import OLDER_VERSIONS_KEPT, Registry
 from service.settings import Settings
+from service.tickets import Priority
 from tests.support.red import FakeBackend, write_red_package
 from tests.support.running import fake_backend, red_settings
 

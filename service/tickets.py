@@ -1,0 +1,65 @@
+"""What a frame holds on its way through a model's batcher: its ticket, its place in the queue, its answer."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+from service.errors import Overloaded
+from service.imaging.geometry import U8
+
+
+class Priority(IntEnum):
+    """Lower goes first."""
+
+    LIVE = 0
+    FRAMES = 1
+    VIDEO = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Probabilities uint8 [C, h, w] of one frame, and how long it waited for the device and ran there."""
+
+    probabilities: U8
+    queue_seconds: float
+    infer_seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """A frame in the queue, model input uint8 [h, w, 3]."""
+
+    frame: U8
+    future: "Future[Inference]"
+    submitted_at: float
+
+    def fail(self, error: Exception) -> None:
+        """Unless its caller has cancelled it. For items that were not taken from the queue."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
+
+class Ticket:
+    """The right to have one frame in the house. Made by `Batcher.admit`."""
+
+    def __init__(self, submit: "Submit", priority: Priority) -> None:
+        self._submit = submit
+        self.priority = priority
+        self.item: Item | None = None
+        """Once it was submitted."""
+        self.refusal: Overloaded | None = None
+        """Why it was refused after all."""
+
+    def check(self) -> None:
+        """Raise Overloaded when the frame was refused meanwhile; asked before the work that it would cost."""
+        if self.refusal is not None:
+            raise self.refusal
+
+    def submit(self, frame: U8) -> "Future[Inference]":
+        """Model input uint8 [h, w, 3] -> future; cancelling it before its batch starts takes it out of the queue."""
+        return self._submit(frame, self)
+
+
+Submit: TypeAlias = Callable[[U8, Ticket], "Future[Inference]"]
