@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import typer
 
 from service.imaging.geometry import resize
 from service.video.out_of_body import is_out_of_body
@@ -28,7 +29,7 @@ def main() -> None:
     given = parser.parse_args()
     for folder in given.folders:
         found = [judged for path in sorted(folder.rglob(given.pattern)) if (judged := _judge(path)) is not None]
-        print(f"{folder.name}: {sum(found)} of {len(found)} out of the body ({100 * np.mean(found):.1f}%)")
+        typer.echo(f"{folder.name}: {sum(found)} of {len(found)} out of the body ({100 * np.mean(found):.1f}%)")
     _drawn(range(given.first_seed, given.first_seed + given.drawn))
 
 
@@ -45,9 +46,9 @@ def _drawn(seeds: range) -> None:
         total[kind] += 1
         outside[kind] += is_out_of_body(resize(render(seed), SIDE, SIDE))
     for kind in sorted(total):
-        print(f"drawn {kind}: {outside[kind]} of {total[kind]}")
+        typer.echo(f"drawn {kind}: {outside[kind]} of {total[kind]}")
     if total:
-        print(f"drawn, all: {outside.total()} of {total.total()} ({100 * outside.total() / total.total():.1f}%)")
+        typer.echo(f"drawn, all: {outside.total()} of {total.total()} ({100 * outside.total() / total.total():.1f}%)")
 
 
 if __name__ == "__main__":
