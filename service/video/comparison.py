@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -66,12 +66,13 @@ class Comparison:
     """Of every video but the first."""
 
 
-def read_side(table: Path, video_id: str, name: str | None, model: str) -> Side:
+def read_side(table: BinaryIO, video_id: str, name: str | None, model: str) -> Side:
     """From a job's frames.parquet; raises InvalidParameter where it has no row."""
     import pyarrow.parquet as pq  # noqa: PLC0415 (slow to import; a server starts without it)
 
-    names = [key for key in pq.read_schema(table).names if key in FRAME_FEATURES or key.endswith("_coverage")]
-    columns = pq.read_table(table, columns=names)
+    parquet = pq.ParquetFile(table)
+    names = [key for key in parquet.schema_arrow.names if key in FRAME_FEATURES or key.endswith("_coverage")]
+    columns = parquet.read(columns=names)
     if not columns.num_rows:
         raise InvalidParameter(f"video {video_id} has no segmented frame to compare")
     return Side(video_id, name, model, {key: columns[key].to_numpy().astype(np.float64) for key in names})
