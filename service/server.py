@@ -15,7 +15,8 @@ from service.app import create_app
 from service.errors import PortTaken
 from service.memory import keep_freed_pages
 from service.settings import Settings
-from service.supervisor import WORKER_COMMAND, Supervisor, worker_count, worker_environment
+from service.supervisor import WORKER_COMMAND, Supervisor, worker_environment
+from service.video.threads import worker_count
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
-from service.backends.cores import available_cores
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -24,8 +23,6 @@ FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 """A worker that lived this long is started again without a wait that grew before."""
-
-_CORES_A_WORKER = 4
 
 WORKER_COMMAND = (sys.executable, "-m", "service", "worker", "--exit-with-parent")
 
@@ -106,11 +103,6 @@ class Supervisor:
             return await process.wait()
         finally:
             del self._processes[index]
-
-
-def worker_count(settings: Settings) -> int:
-    """Worker processes for this machine. A segment's stages keep about four cores busy."""
-    return max(1, available_cores() // _CORES_A_WORKER) if settings.workers is None else settings.workers
 
 
 def worker_environment(settings: Settings) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import typer
 from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
@@ -11,13 +12,15 @@ from service.settings import Settings
 from service.video.decoding.limits import DecoderLimits
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
+from service.video.threads import settings_of_a_stage, stage_threads
 
 
 def annotate_video(
     settings: Settings, file: Path, out: Path, model: str | None, frame_step: int, max_frames: int | None
 ) -> None:
     """Write annotated.mp4, tables, masks, summary and report into `out`; raises UndecodableVideo, StartError."""
-    loaded = load_newest(settings, model)
+    cv2.setNumThreads(1)  # the stages run beside each other already
+    loaded = load_newest(settings_of_a_stage(settings), model)
     options = VideoOptions(
         frame_step=frame_step,
         max_frames=max_frames,
@@ -35,5 +38,6 @@ def annotate_video(
             options,
             lambda done, total: progress.update(task, completed=done, total=total),
             DecoderLimits.of(settings),
+            stage_threads(settings),
         )
     typer.echo(f"{out}: {', '.join(options.files)}")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from service.backends.cores import available_cores
 from service.loading import LoadedModel
 from service.video.decoding.limits import DecoderLimits
 from service.video.encoder import choose_encoder
@@ -15,14 +14,14 @@ from service.video.index import VideoIndex, plan_segments
 from service.video.options import EncoderName, VideoOptions
 from service.video.probe import VideoInfo
 from service.video.reader import index_video, probe
-from service.video.segment import open_reader, process_segment
+from service.video.segment import process_segment
+from service.video.shared_reader import SharedReader
 from service.video.summary import Summary
 from service.video.work import VideoWork
 
 OnProgress = Callable[[int, int], None]
 """Called with frames done and frames in total; may raise to stop."""
 
-_MOST_CODEC_THREADS = 4
 _COPY_BYTES = 1 << 20
 
 
@@ -33,15 +32,17 @@ def process_file(
     options: VideoOptions,
     on_progress: OnProgress,
     limits: DecoderLimits = DecoderLimits(),  # noqa: B008  (frozen)
+    threads: int = 1,
 ) -> Summary:
     """Segment a video file and write its results into `out_dir`; raises UndecodableVideo, TooManyPixels.
 
+    `threads` is how many the decoder and the encoder have, each.
     What an earlier, interrupted call with the same arguments finished in `out_dir` is used again.
     """
     folder = out_dir / f"segments-{_fingerprint(source, model, options)}"
     folder.mkdir(parents=True, exist_ok=True)
-    work = prepare_work(source, folder, model, options, limits)
-    with open_reader(work) as reader:
+    work = prepare_work(source, folder, model, options, limits, threads)
+    with SharedReader() as reader:
         for segment in plan_segments(work.index, options):
             process_segment(work, segment, partial(_report, on_progress, segment.first, len(work.index)), reader)
     from service.video.results import finish  # noqa: PLC0415  (plotting and Parquet are slow to import)
@@ -63,7 +64,7 @@ def _fingerprint(source: Path, model: LoadedModel, options: VideoOptions) -> str
 
 
 def prepare_work(
-    source: Path, folder: Path, model: LoadedModel, options: VideoOptions, limits: DecoderLimits
+    source: Path, folder: Path, model: LoadedModel, options: VideoOptions, limits: DecoderLimits, threads: int = 1
 ) -> VideoWork:
     """Probe and index a video; the index and the encoder's name are kept in `folder` for who comes later."""
     info = probe(source, limits)
@@ -71,7 +72,6 @@ def prepare_work(
     if not kept.exists():
         index_video(source, limits, options.max_frames).save(kept)
     index = VideoIndex.load(kept)
-    threads = max(1, min(_MOST_CODEC_THREADS, available_cores() // 2))
     return VideoWork(source, folder, info, index, options, model, limits, threads, _keep_encoder(folder, info, options))
 
 

@@ -26,6 +26,8 @@ from service.video.patience import Patience, Stopping
 from service.video.pipeline import prepare_work
 from service.video.records import JobRecord, JobTable
 from service.video.segment import process_segment
+from service.video.shared_reader import SharedReader
+from service.video.threads import settings_of_a_stage, stage_threads
 from service.video.work import VideoWork
 
 log = logging.getLogger(__name__)
@@ -68,14 +70,18 @@ class Runner:
             self._ask(self._table.report, job_id, frames_total=len(work.index))
             return len(plan_segments(work.index, work.options))
 
-    def segment(self, job_id: str, number: int) -> None:
-        """Do one segment; raises Cancelled, Stopping, and what processing it raises."""
+    def segment(self, job_id: str, number: int, reader: SharedReader | None = None) -> None:
+        """Do one segment; raises Cancelled, Stopping, and what processing it raises.
+
+        `reader` serves the segments that this thread does one after another.
+        """
         name = f"segment-{number}"
         with self._attempt(job_id, name, f"in its part {number + 1}"):
             self._storage.require_space()
             work = self._open(job_id)
             segment = plan_segments(work.index, work.options)[number]
-            stats = process_segment(work, segment, _Pulse(self.abandoning, partial(self._report, job_id, name)))
+            pulse = _Pulse(self.abandoning, partial(self._report, job_id, name))
+            stats = process_segment(work, segment, pulse, reader)
             counted = (work.model.manifest.name, stats.frames, len(stats.damaged), segment.last - segment.first)
             self._ask(self._table.end_step, job_id, name, *counted)
 
@@ -155,6 +161,7 @@ class Runner:
             self._load(job),
             VideoOptions.from_stored(job.options),
             DecoderLimits.of(self._settings),
+            stage_threads(self._settings),
         )
         self._works.put(job_id, work)
         return work
@@ -166,7 +173,7 @@ class Runner:
             if (kept := self._models.get(label)) is not None:
                 return kept
             package = Package.read(self._settings.models_dir / job.model / str(job.version))
-            model = load_model(package, self._settings)
+            model = load_model(package, settings_of_a_stage(self._settings))
             self._models.put(label, model)
             return model
 

@@ -23,6 +23,7 @@ from service.video.out_of_body import pixelate, shows_outside
 from service.video.planes import Planes, to_model_input
 from service.video.reader import FrameReader
 from service.video.rows import FrameRow
+from service.video.shared_reader import SharedReader
 from service.video.smoothing import Smoother, warm_up_frames
 from service.video.stages import StageClock, in_thread
 from service.video.work import VideoWork
@@ -72,12 +73,11 @@ class SegmentStats:
 
 
 def process_segment(
-    work: VideoWork, segment: Segment, on_frame: OnFrame, reader: FrameReader | None = None
+    work: VideoWork, segment: Segment, on_frame: OnFrame, shared: SharedReader | None = None
 ) -> SegmentStats:
     """Make a segment's folder, or take the one that is there: a finished segment is never done again.
 
-    Who does several segments enters one `open_reader` for them, so that one decoder process serves all; after an error
-    it can't be used again.
+    Who does several segments in one thread shares a reader between them; without it, the segment has its own.
     """
     done = work.folder / segment.name
     if done.is_dir():
@@ -86,19 +86,15 @@ def process_segment(
     unfinished.mkdir()
     try:
         with ExitStack() as stack:
-            entered = reader or stack.enter_context(open_reader(work))
-            stats = _SegmentRun(work, segment, unfinished, entered).run(on_frame)
+            decoder = shared or stack.enter_context(SharedReader())
+            reader = stack.enter_context(decoder.reading(work))
+            stats = _SegmentRun(work, segment, unfinished, reader).run(on_frame)
         stats.save(unfinished / "stats.json")
         if not done.is_dir():
             unfinished.rename(done)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return stats
-
-
-def open_reader(work: VideoWork) -> FrameReader:
-    """Context: the decoder of a video's frames, for segments one after another in this thread."""
-    return FrameReader(work.source, work.index, (work.info.height, work.info.width), work.limits, work.threads)
 
 
 class _SegmentRun:

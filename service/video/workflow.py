@@ -26,6 +26,7 @@ from service.video.queueing import (
     window_id,
 )
 from service.video.runner import Cancelled, Runner
+from service.video.shared_reader import SharedReader
 
 T = TypeVar("T")
 
@@ -131,8 +132,9 @@ def _process_video(runner: Runner, job_id: str, process_window: Callable[[str, i
 def _process_window(runner: Runner, job_id: str, first: int, after: int) -> None:
     """A window's workflow. Its failure ends the job, whose own workflow sees that and clears up."""
     try:
-        for number in range(first, after):
-            _step(f"segment-{number}", runner, runner.segment, job_id, number)
+        with SharedReader() as reader:
+            for number in range(first, after):
+                _step(f"segment-{number}", runner, runner.segment, job_id, number, reader)
     except Cancelled:
         log.debug("video %s is not wanted any more", job_id)
     except Exception as error:  # noqa: BLE001  (noted and logged there)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -49,11 +50,11 @@ class DecoderProcess:
         self._command = command
 
     def __enter__(self) -> Self:
-        ours, theirs = socket.socketpair()
-        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            ours.setsockopt(socket.SOL_SOCKET, direction, _timeval(self._limits.silence_seconds))
         arguments = json.dumps([os.getpid(), self._memory, asdict(self._limits)])
-        with self._path.open("rb") as file, ours, theirs:
+        with self._path.open("rb") as file, ExitStack() as ends:
+            ours, theirs = (ends.enter_context(end) for end in socket.socketpair())
+            for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                ours.setsockopt(socket.SOL_SOCKET, direction, _timeval(self._limits.silence_seconds))
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [*self._command, arguments],
                 stdin=file,

@@ -14,7 +14,8 @@ from service.video.encoder import encodes
 from service.video.index import plan_segments
 from service.video.options import VideoOptions
 from service.video.pipeline import prepare_work
-from service.video.segment import SegmentStats, open_reader, process_segment
+from service.video.segment import SegmentStats, process_segment
+from service.video.shared_reader import SharedReader
 from service.video.work import VideoWork
 from tests.support import videos
 from tests.support.red import FakeBackend, write_red_package
@@ -44,7 +45,7 @@ def test_segments_come_out_the_same_from_one_decoder_and_from_one_each(
     alone, together = prepare(tmp_path / "alone", clip, model), prepare(tmp_path / "together", clip, model)
     segments = plan_segments(alone.index, OPTIONS)
     assert len(segments) > 1
-    with open_reader(together) as reader:
+    with SharedReader() as reader:
         for segment in segments:
             process_segment(alone, segment, lambda _done: None)
             process_segment(together, segment, lambda _done: None, reader)
