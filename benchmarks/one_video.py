@@ -24,13 +24,15 @@ from service.manifest.package import Package
 from service.settings import Settings
 from service.video.options import ALL_OUTPUTS, Output, VideoOptions
 from service.video.pipeline import process_file
+from service.video.threads import settings_of_a_stage, stage_threads
 
 
 def annotate(loaded: LoadedModel, clip: Path, out: Path, outputs: tuple[Output, ...]) -> dict[str, Any]:
     """By the service's own code, as a worker does it; what the summary says of the time."""
     settings = Settings()
     options = VideoOptions(outputs=outputs, segment_seconds=settings.segment_seconds)
-    summary = process_file(clip, out, loaded, options, lambda _done, _total: None)
+    threads = stage_threads(settings)
+    summary = process_file(clip, out, loaded, options, lambda _done, _total: None, threads=threads)
     return {"frames": summary.frames.total - summary.frames.damaged, "throughput": asdict(summary.throughput)}
 
 
@@ -75,7 +77,7 @@ def main(arguments: list[str]) -> None:
     else:
         outputs: tuple[Output, ...] = ALL_OUTPUTS if given.way == "endomask" else ("annotated",)
         cv2.setNumThreads(1)  # as a worker does
-        loaded = load_newest(Settings(), None)
+        loaded = load_newest(settings_of_a_stage(Settings()), None)
         clock = _Clock()
         found = annotate(loaded, given.clip, given.out, outputs)
     sys.stdout.write(json.dumps(found | clock.read()) + "\n")
