@@ -61,6 +61,14 @@ def test_an_upload_is_queued_and_described(client: TestClient, clip: bytes) -> N
     assert client.get(answer.headers["Location"]).json() == job
 
 
+def test_what_is_asked_of_the_analysis_is_kept(client: TestClient, clip: bytes) -> None:
+    plain = client.post("/v1/videos", content=clip, headers=MP4).json()["parameters"]
+    assert (plain["smoothing"], plain["bridge_s"], plain["out_of_body"]) == (1, 0, "off")
+    query = "smoothing=5&bridge_s=0.5&out_of_body=pixelate"
+    asked = client.post(f"/v1/videos?{query}", content=clip, headers=MP4).json()["parameters"]
+    assert (asked["smoothing"], asked["bridge_s"], asked["out_of_body"]) == (5, 0.5, "pixelate")
+
+
 def test_a_multipart_upload_keeps_the_senders_file_name(client: TestClient, clip: bytes) -> None:
     answer = client.post("/v1/videos", files={"file": ("surgery 1.mp4", clip, "video/mp4")})
     assert answer.status_code == 202
@@ -141,6 +149,10 @@ def test_another_content_type_is_refused(client: TestClient, clip: bytes, conten
         ("threshold=1.1", 422, "invalid_parameter"),
         ("outputs=annotated,movie", 422, "invalid_parameter"),
         ("framestep=2", 422, "invalid_parameter"),
+        ("smoothing=0", 422, "invalid_parameter"),
+        ("smoothing=26", 422, "invalid_parameter"),
+        ("bridge_s=-1", 422, "invalid_parameter"),
+        ("out_of_body=hide", 422, "invalid_parameter"),
         ("model=nope", 404, "unknown_model"),
         ("version=7", 404, "unknown_model"),
     ],
