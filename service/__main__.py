@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from service.errors import EndomaskError
 from service.logs import configure_logs
 from service.settings import Settings
+from service.video.options import LONGEST_BRIDGE_S, LONGEST_SMOOTHING, OutOfBodyChoice, VideoOptions
 
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Segmentation of surgical images."
@@ -76,13 +77,30 @@ def video(
     model: Annotated[str | None, typer.Option(help="Model; the default one when left out.")] = None,
     frame_step: Annotated[int, typer.Option(min=1, help="Segment every n-th frame.")] = 1,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Read the first n frames only.")] = None,
+    smoothing: Annotated[
+        int, typer.Option(min=1, max=LONGEST_SMOOTHING, help="Decide on the mean of the last n segmented frames.")
+    ] = 1,
+    bridge_s: Annotated[
+        float, typer.Option(min=0, max=LONGEST_BRIDGE_S, help="Seconds out of view that don't end an interval.")
+    ] = 0.0,
+    out_of_body: Annotated[OutOfBodyChoice, typer.Option(help="What to do about frames outside the body.")] = "off",
 ) -> None:
     """Annotate a video and write its numbers and report, without a server."""
     from service.cli.video import annotate_video
 
     settings = Settings()
     configure_logs(settings.log_level)
-    annotate_video(settings, file, out, model, frame_step, max_frames)
+    options = VideoOptions(
+        frame_step=frame_step,
+        max_frames=max_frames,
+        segment_seconds=settings.segment_seconds,
+        overlay_opacity=settings.overlay_opacity,
+        encoder=settings.video_encoder,
+        smoothing=smoothing,
+        bridge_s=bridge_s,
+        out_of_body=out_of_body,
+    )
+    annotate_video(settings, file, out, model, options)
 
 
 @cli.command()

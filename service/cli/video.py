@@ -15,19 +15,10 @@ from service.video.pipeline import process_file
 from service.video.threads import settings_of_a_stage, stage_threads
 
 
-def annotate_video(
-    settings: Settings, file: Path, out: Path, model: str | None, frame_step: int, max_frames: int | None
-) -> None:
+def annotate_video(settings: Settings, file: Path, out: Path, model: str | None, options: VideoOptions) -> None:
     """Write annotated.mp4, tables, masks, summary and report into `out`; raises UndecodableVideo, StartError."""
     cv2.setNumThreads(1)  # the stages run beside each other already
     loaded = load_newest(settings_of_a_stage(settings), model)
-    options = VideoOptions(
-        frame_step=frame_step,
-        max_frames=max_frames,
-        segment_seconds=settings.segment_seconds,
-        overlay_opacity=settings.overlay_opacity,
-        encoder=settings.video_encoder,
-    )
     columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(file.name, total=None)

@@ -7,8 +7,14 @@ from service.loading import packages_on_disk
 from service.registry import Registry
 from service.settings import Settings
 from service.video.asked import Asked
-from service.video.options import ALL_OUTPUTS, OutOfBodyChoice, Output, VideoOptions
-from service.video.smoothing import LONGEST_WINDOW
+from service.video.options import (
+    ALL_OUTPUTS,
+    LONGEST_BRIDGE_S,
+    LONGEST_SMOOTHING,
+    OutOfBodyChoice,
+    Output,
+    VideoOptions,
+)
 
 LONGEST_KEY = 255
 
@@ -30,9 +36,9 @@ class UploadQuery(BaseModel):
     """Read the first n frames only."""
     outputs: str | None = Field(default=None, max_length=100)
     """Some of `annotated`, `frames`, `masks`, `report`, with commas; all when left out. summary.json is always made."""
-    smoothing: int = Field(default=1, ge=1, le=LONGEST_WINDOW)
+    smoothing: int = Field(default=1, ge=1, le=LONGEST_SMOOTHING)
     """Decide on the mean probabilities of a segmented frame and the n - 1 before it; 1 is without smoothing."""
-    bridge_s: float = Field(default=0, ge=0, le=60, allow_inf_nan=False)
+    bridge_s: float = Field(default=0, ge=0, le=LONGEST_BRIDGE_S, allow_inf_nan=False)
     """Seconds out of view that don't interrupt an interval in view, in summary and report."""
     out_of_body: OutOfBodyChoice = "off"
     """Look for frames that don't show the inside of a body, by their colours: `mark` them in rows and summary, or

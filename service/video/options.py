@@ -10,6 +10,8 @@ EncoderName = Literal["libx264", "h264_nvenc", "h264_qsv"]
 EncoderChoice = Literal["auto", "libx264", "h264_nvenc", "h264_qsv"]
 
 OutOfBodyChoice = Literal["off", "mark", "pixelate"]
+LONGEST_SMOOTHING = 25
+LONGEST_BRIDGE_S = 60.0
 
 FILES_OF: dict[Output, tuple[str, ...]] = {
     "annotated": ("annotated.mp4",),

@@ -7,16 +7,13 @@ import numpy.typing as npt
 
 from service.imaging.geometry import U8
 
-LONGEST_WINDOW = 25
-"""Segmented frames; sums of more than 257 would not fit into 16 bits."""
-
 
 class Smoother:
     """Causal moving mean over `window` segmented frames that lie `step` frames apart.
 
-    p'(t) = (p(t) + p(t - step) + ... + p(t - (window - 1) step)) / n, rounded half up, over the n of them that could be
-    decoded. It looks back no further, so that a segment that begins `warm_up_frames` earlier gives what a run over the
-    whole video gives, bit for bit.
+    p'(t) = (p(t) + p(t - step) + ... + p(t - (window - 1) step)) / n, rounded half up, over the n of them that could
+    be decoded; `window` is 257 at most, for the sums are of 16 bits. It looks back no further, so that a segment that
+    begins `warm_up_frames` earlier gives what a run over the whole video gives, bit for bit.
     """
 
     def __init__(self, window: int, step: int) -> None:

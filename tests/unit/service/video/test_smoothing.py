@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from service.video.smoothing import LONGEST_WINDOW, Smoother, warm_up_frames
+from service.video.options import LONGEST_SMOOTHING
+from service.video.smoothing import Smoother, warm_up_frames
 
 FRAMES = np.random.default_rng(3).integers(0, 256, (40, 2, 5, 7), np.uint8)
 
@@ -20,7 +21,7 @@ def test_a_window_of_one_changes_nothing() -> None:
     assert all(smoother.add(number, frame) is frame for number, frame in enumerate(FRAMES))
 
 
-@pytest.mark.parametrize("window", [2, 5, LONGEST_WINDOW])
+@pytest.mark.parametrize("window", [2, 5, LONGEST_SMOOTHING])
 @pytest.mark.parametrize("step", [1, 3])
 def test_who_begins_a_warm_up_earlier_gets_what_a_run_from_the_start_gets(window: int, step: int) -> None:
     numbers = [number * step for number in range(len(FRAMES)) if number % 7 != 3]  # some can't be decoded
@@ -36,6 +37,6 @@ def test_who_begins_a_warm_up_earlier_gets_what_a_run_from_the_start_gets(window
 
 
 def test_the_longest_window_of_certain_frames_stays_certain() -> None:
-    smoother = Smoother(LONGEST_WINDOW, 1)
+    smoother = Smoother(LONGEST_SMOOTHING, 1)
     certain = np.full((1, 2, 2), 255, np.uint8)
-    assert all((smoother.add(number, certain) == 255).all() for number in range(2 * LONGEST_WINDOW))
+    assert all((smoother.add(number, certain) == 255).all() for number in range(2 * LONGEST_SMOOTHING))
