@@ -40,6 +40,7 @@
         ├── PackageError              a model package that does not hold what its manifest says
         ├── ProviderUnavailable       a provider was asked for by name and is not there
         ├── DatabaseUnavailable       the job database can't be used
+        ├── StorageUnavailable        the object store can't be used
         └── PortTaken                 another process listens there
 
 A message says what was seen and what is allowed. It is shown to the caller as it stands: no path, no trace.
@@ -271,6 +272,10 @@ class ProviderUnavailable(StartError):
 
 class DatabaseUnavailable(StartError):
     code = "database_unavailable"
+
+
+class StorageUnavailable(StartError):
+    code = "storage_unavailable"
 
 
 class PortTaken(StartError):

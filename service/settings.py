@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     share."""
     database_url: str | None = None
     """Job database; SQLite inside the data folder when unset, `postgresql://...` otherwise."""
+    storage_url: str | None = None
+    """Where uploads, work and results of jobs lie: inside the data folder when unset, else `s3://bucket/prefix`, which
+    needs the `s3` extra."""
     max_upload_gigabytes: float = Field(default=50.0, gt=0)
     """Largest video upload."""
     max_video_hours: float = Field(default=24.0, gt=0)

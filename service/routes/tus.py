@@ -191,7 +191,7 @@ async def _add(request: Request, upload_id: str, begins_at: int) -> Upload:
         coming = int(announced) if announced.isdecimal() else 0
         if offset + coming > upload.length:
             raise TooLarge(f"{coming} bytes would be sent; {upload.length - offset} are missing of Upload-Length")
-        await run_in_threadpool(request.app.state.jobs.storage.require_space, coming)
+        await run_in_threadpool(request.app.state.jobs.store.data.require_space, coming)
         sender = Sender(request, request.app.state.settings.sender_idle_seconds)
         with senders.sending(upload_id, sender):
             if upload.asked is not None:

@@ -69,7 +69,8 @@ def _split(ids: str) -> list[str]:
 
 def _read(jobs: VideoJobs, video_id: str) -> Side:
     job = jobs.get(video_id)
-    return read_side(jobs.result(video_id, _TABLE), video_id, job.input["name"], f"{job.model}/{job.version}")
+    with jobs.result(video_id, _TABLE).open() as table:
+        return read_side(table, video_id, job.input["name"], f"{job.model}/{job.version}")
 
 
 def _encode(chosen: Format, sides: list[Side], found: Comparison) -> bytes:

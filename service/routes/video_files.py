@@ -1,12 +1,10 @@
 """`GET /v1/videos/{id}/<file>`: results, whole or in ranges."""
 
-from pathlib import Path
-
 from fastapi import APIRouter, Request, Response
-from starlette.responses import FileResponse
 
 from service.errors import Conflict, MalformedRequest, NotFound, RangeNotSatisfiable, UnknownVideo
 from service.problems import problem_responses
+from service.routes.ranges import stored_file_response
 from service.schemas_video import VIDEOS_PATH
 from service.video.options import ALL_OUTPUTS, FILES_OF, SUMMARY_FILE
 
@@ -53,37 +51,20 @@ def _add_file_route(name: str) -> None:
         },
     )
     def get_file(request: Request, video_id: str) -> Response:
-        path = request.app.state.jobs.result(video_id, name)
-        return _file(request, path, video_id)
+        return _file(request, name, video_id)
 
 
 for _name in (SUMMARY_FILE, *(name for output in ALL_OUTPUTS for name in FILES_OF[output])):
     _add_file_route(_name)
 
 
-def _file(request: Request, path: Path, video_id: str) -> Response:
-    name = path.name
-    _check_range(request.headers.get("range"), path)
-    headers = {"X-Content-Type-Options": "nosniff"}
+def _file(request: Request, name: str, video_id: str) -> Response:
+    file = request.app.state.jobs.result(video_id, name)
+    disposition = "inline" if name in _SHOWN_IN_BROWSER else "attachment"
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": f'{disposition}; filename="{video_id[:8]}-{name}"',
+    }
     if name == "report.html":
         headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-    return FileResponse(
-        path,
-        media_type=_MEDIA_TYPES[name],
-        headers=headers,
-        filename=f"{video_id[:8]}-{name}",
-        content_disposition_type="inline" if name in _SHOWN_IN_BROWSER else "attachment",
-    )
-
-
-def _check_range(header: str | None, path: Path) -> None:
-    """Refuse in our shape what FileResponse would refuse in its own."""
-    if header is None or not header.strip().lower().startswith("bytes="):
-        return
-    size = path.stat().st_size
-    for part in header.strip()[len("bytes=") :].split(","):
-        first, dash, last = (text.strip() for text in part.partition("-"))
-        if not dash or not (first or last) or not (first + last).isdecimal():
-            raise MalformedRequest(f"range is {header[:80]!r}; it reads like 'bytes=0-1023'")
-        if first and (int(first) >= size or (last and int(last) < int(first))):
-            raise RangeNotSatisfiable(f"range is {header[:80]!r}; the file has {size} bytes", size)
+    return stored_file_response(request, file, media_type=_MEDIA_TYPES[name], headers=headers)

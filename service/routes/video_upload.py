@@ -88,7 +88,7 @@ async def upload(
     request.state.model = f"{asked.model}/{asked.version}"
     await run_in_threadpool(jobs.require_room, asked)
     checksum = hashlib.sha256()
-    file = UploadFile(jobs.storage.new_upload(), jobs.storage.require_space, [checksum])
+    file = UploadFile(jobs.store.data.new_upload(), jobs.store.data.require_space, [checksum])
     try:
         with state.senders.admit(asked.caller):
             name = await _receive(request, settings, jobs, file)
@@ -105,7 +105,7 @@ async def _receive(request: Request, settings: Settings, jobs: VideoJobs, file: 
     """Stream the body to disk; the sender's file name, where one was given."""
     refuse_encoded(request)
     announced = request.headers.get("content-length", "")
-    await run_in_threadpool(jobs.storage.require_space, int(announced) if announced.isdecimal() else 0)
+    await run_in_threadpool(jobs.store.data.require_space, int(announced) if announced.isdecimal() else 0)
     body = limited(
         request, settings.max_upload_gigabytes * 1000, "ENDOMASK_MAX_UPLOAD_GIGABYTES", settings.sender_idle_seconds
     )

@@ -42,7 +42,7 @@ class Arrivals:
     def begin(self, asked: Asked, length: int, sha256: str | None) -> Upload:
         """A new upload, or the one that the same request began; raises Conflict, CallerLimit, Overloaded, NoSpace."""
         self._jobs.require_room(asked, arriving=self._uploads.arriving(asked.caller))
-        self._jobs.storage.require_space(length)
+        self._jobs.store.data.require_space(length)
         upload = self._uploads.create(asked, length, sha256)
         if upload.job_id is None:
             return upload
@@ -65,7 +65,7 @@ class Arrivals:
             part = hashlib.new(said.algorithm, usedforsecurity=False)
             checksums.append(part)
             self._uploads.begin_unverified(upload.id)
-        file = UploadFile(self._uploads.data(upload.id), self._jobs.storage.require_space, checksums)
+        file = UploadFile(self._uploads.data(upload.id), self._jobs.store.data.require_space, checksums)
         try:
             await file.receive(_at_most(chunks, upload.length - offset))
             if said and part and part.digest() != said.digest:

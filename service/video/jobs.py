@@ -17,7 +17,8 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 
 from service.errors import CallerLimit, Conflict, NoSpace, NotFound, NotReady, Overloaded
 from service.settings import Settings
-from service.storage import Storage
+from service.storage.opening import open_store
+from service.storage.store import StoredFile
 from service.video.asked import Asked
 from service.video.database import database_url, one_at_a_time, open_database
 from service.video.heartbeat import alive
@@ -69,12 +70,13 @@ class VideoJobs:
         self._table = JobTable(self._engine)
         self._client: DBOSClient | None = None
         self._connecting = Lock()
-        self.storage = Storage(settings.data_dir, settings.min_free_disk_gigabytes)
+        self.store = open_store(settings)
 
     def close(self) -> None:
         if self._client is not None:
             self._client.destroy()
         self._engine.dispose()
+        self.store.close()
 
     def create(self, new: NewJob) -> JobRecord:
         """Queue a job, or return the one that the same request made before; raises Conflict when the idempotency key
@@ -82,7 +84,7 @@ class VideoJobs:
         job_id = str(uuid.uuid4())
         client = self._connect()
         try:
-            self.storage.adopt(new.upload, job_id)
+            self.store.adopt(new.upload, job_id)
             with self._engine.begin() as connection:
                 one_at_a_time(connection)
                 self._table.insert(connection, id=job_id, **_columns(new))
@@ -98,12 +100,12 @@ class VideoJobs:
                     job_id,
                 )
         except IntegrityError:
-            self.storage.delete(job_id)
+            self.store.delete(job_id)
             if (existing := self.find_same(new)) is None:
                 raise
             return existing
         except BaseException:
-            self.storage.delete(job_id)
+            self.store.delete(job_id)
             raise
         return self._table.get(job_id)
 
@@ -149,8 +151,8 @@ class VideoJobs:
     def page(self, limit: int, offset: int, status: Status | None) -> tuple[list[JobRecord], int]:
         return self._table.page(limit, offset, status)
 
-    def result(self, job_id: str, name: str) -> Path:
-        """Path of a finished job's file; raises UnknownVideo, NotFound when it was not asked for, Conflict when it is
+    def result(self, job_id: str, name: str) -> StoredFile:
+        """A finished job's file; raises UnknownVideo, NotFound when it was not asked for, Conflict when it is
         not there yet or never will be."""
         job = self.get(job_id)
         files = VideoOptions.from_stored(job.options).files
@@ -158,7 +160,7 @@ class VideoJobs:
             raise NotFound(f"this job was asked for {', '.join(files)}; {name} is not among them (query `outputs`)")
         if job.status != "succeeded":
             raise Conflict(f"the job is {job.status}; results are there when it has succeeded")
-        return self.storage.results(job_id) / name
+        return self.store.result(job_id, name)
 
     def cancel(self, job_id: str) -> JobRecord:
         """Stop a job and keep its record; raises Conflict when it has ended."""
@@ -174,7 +176,7 @@ class VideoJobs:
         if self.get(job_id).active:
             self._table.cancel(job_id)
         self._table.delete(job_id)
-        self.storage.delete(job_id)
+        self.store.delete(job_id)
 
     def workers_alive(self) -> int:
         """Workers that were heard of lately."""

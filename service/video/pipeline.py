@@ -22,6 +22,9 @@ from service.video.work import VideoWork
 OnProgress = Callable[[int, int], None]
 """Called with frames done and frames in total; may raise to stop."""
 
+_INDEX_FILE, _ENCODER_FILE = "index.npz", "encoder.json"
+KEPT_FILES = (_INDEX_FILE, _ENCODER_FILE)
+"""What `prepare_work` leaves for those who come later."""
 _COPY_BYTES = 1 << 20
 
 
@@ -68,7 +71,7 @@ def prepare_work(
 ) -> VideoWork:
     """Probe and index a video; the index and the encoder's name are kept in `folder` for who comes later."""
     info = probe(source, limits)
-    kept = folder / "index.npz"
+    kept = folder / _INDEX_FILE
     if not kept.exists():
         index_video(source, limits, options.max_frames).save(kept)
     index = VideoIndex.load(kept)
@@ -78,7 +81,7 @@ def prepare_work(
 def _keep_encoder(folder: Path, info: VideoInfo, options: VideoOptions) -> EncoderName:
     """The encoder that whoever came first chose; raises EncoderUnavailable where that one does not work."""
     size = info.width + info.width % 2, info.height + info.height % 2
-    kept = folder / "encoder.json"
+    kept = folder / _ENCODER_FILE
     if not kept.exists():
         temporary = kept.with_suffix(".tmp")
         temporary.write_text(json.dumps(choose_encoder(options.encoder, *size)))

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from service.errors import Conflict, EndomaskError, UnknownUpload, UploadBusy, UploadExpired
-from service.storage import Storage, full_disk_is_no_space
+from service.storage.disk import DataFolder, full_disk_is_no_space
 from service.video.asked import Asked
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -64,9 +64,9 @@ class Lock:
 class ResumableUploads:
     """All of them. Every method may block."""
 
-    def __init__(self, storage: Storage, expires_hours: float, clock: Callable[[], float] = time.time) -> None:
-        self._storage = storage
-        self._root = storage.uploads
+    def __init__(self, data: DataFolder, expires_hours: float, clock: Callable[[], float] = time.time) -> None:
+        self._data = data
+        self._root = data.uploads
         self._lasting_seconds = expires_hours * 3600
         self._clock = clock
 
@@ -163,7 +163,7 @@ class ResumableUploads:
 
     def remove(self, upload_id: str) -> None:
         """All of an upload; not the job that it has become."""
-        self._storage.discard(self._folder(upload_id), upload_id)
+        self._data.discard(self._folder(upload_id), upload_id)
 
     def arriving(self, caller: str) -> int:
         """A caller's uploads that are not whole and have not expired."""
@@ -190,7 +190,7 @@ class ResumableUploads:
 
     def _lay_down(self, upload: Upload) -> bool:
         """Whether the upload was made: as a whole, by one process alone, unless there is one with its id."""
-        made = self._storage.new_upload()
+        made = self._data.new_upload()
         with full_disk_is_no_space():
             made.mkdir()
             _write(made / "upload.json", json.dumps(_stored(upload)))
@@ -200,7 +200,7 @@ class ResumableUploads:
             except OSError:
                 if not (self._root / upload.id).exists():
                     raise
-                self._storage.discard(made, made.name)
+                self._data.discard(made, made.name)
                 return False
         return True
 

@@ -16,14 +16,14 @@ from service.loading import LoadedModel, load_model
 from service.manifest.package import Package
 from service.niceness import give_way
 from service.settings import Settings
-from service.storage import Storage
+from service.storage.store import Store, Workplace
 from service.video.decoding.limits import DecoderLimits
 from service.video.failures import MOST_DEATHS, describe
 from service.video.index import plan_segments
 from service.video.lengths import require_frames
 from service.video.options import VideoOptions
 from service.video.patience import Patience, Stopping
-from service.video.pipeline import prepare_work
+from service.video.pipeline import KEPT_FILES, prepare_work
 from service.video.records import JobRecord, JobTable
 from service.video.segment import process_segment
 from service.video.shared_reader import SharedReader
@@ -47,10 +47,10 @@ class Cancelled(Exception):
 class Runner:
     """Does the steps of jobs, of several at once."""
 
-    def __init__(self, settings: Settings, engine: sa.Engine) -> None:
+    def __init__(self, settings: Settings, engine: sa.Engine, store: Store) -> None:
         self._settings = settings
         self._table = JobTable(engine)
-        self._storage = Storage(settings.data_dir, settings.min_free_disk_gigabytes)
+        self._store = store
         self._models: _Latest[LoadedModel] = _Latest(_MOST_MODELS)
         self._works: _Latest[VideoWork] = _Latest(_MOST_WORKS)
         self._loading = Lock()
@@ -64,8 +64,11 @@ class Runner:
         """Index the video; how many segments it has. Raises Cancelled, Stopping, and what reading it raises."""
         if not self._ask(self._table.begin, job_id):
             raise Cancelled
-        with self._attempt(job_id, "index", "before its first frame"):
-            work = self._open(job_id)
+        with self._attempt(job_id, "index", "before its first frame"), self._store.at(job_id) as place:
+            work = self._open(job_id, place)
+            ours = [self._store.share(job_id, name) for name in KEPT_FILES]
+            if not all(ours):
+                self._works.forget(job_id)
             require_frames(len(work.index), self._settings.max_video_frames)
             self._ask(self._table.report, job_id, frames_total=len(work.index))
             return len(plan_segments(work.index, work.options))
@@ -76,12 +79,19 @@ class Runner:
         `reader` serves the segments that this thread does one after another.
         """
         name = f"segment-{number}"
-        with self._attempt(job_id, name, f"in its part {number + 1}"):
-            self._storage.require_space()
-            work = self._open(job_id)
+        with self._attempt(job_id, name, f"in its part {number + 1}"), self._store.at(job_id) as place:
+            self._store.data.require_space()
+            work = self._open(job_id, place)
             segment = plan_segments(work.index, work.options)[number]
             pulse = _Pulse(self.abandoning, partial(self._report, job_id, name))
-            stats = process_segment(work, segment, pulse, reader)
+            self._store.take(job_id, [segment.name])
+            try:
+                stats = process_segment(work, segment, pulse, reader)
+                self._store.share(job_id, segment.name)
+                self._report(job_id, name, stats.frames)
+            except Cancelled:
+                self._store.drop_segments(job_id)
+                raise
             counted = (work.model.manifest.name, stats.frames, len(stats.damaged), segment.last - segment.first)
             self._ask(self._table.end_step, job_id, name, *counted)
 
@@ -103,9 +113,12 @@ class Runner:
         """Put the results together and end the job; raises Cancelled, Stopping."""
         from service.video.results import finish  # noqa: PLC0415  (plotting and Parquet are slow to import)
 
-        with self._attempt(job_id, "finish", "while its results are put together"):
-            self._storage.require_space()
-            summary = finish(self._open(job_id), self._storage.results(job_id))
+        with self._attempt(job_id, "finish", "while its results are put together"), self._store.at(job_id) as place:
+            self._store.data.require_space()
+            work = self._open(job_id, place)
+            self._store.take(job_id, [segment.name for segment in plan_segments(work.index, work.options)])
+            summary = finish(work, place.results)
+            self._store.publish(job_id, work.options.files)
         ended = self._ask(
             self._table.end,
             job_id,
@@ -116,13 +129,13 @@ class Runner:
         )
         if not ended:
             raise Cancelled
-        self._storage.drop_segments(job_id)
+        self._store.drop_segments(job_id)
 
     def cancelled(self, job_id: str) -> None:
         """Note that a job was stopped, unless it has ended already, and drop its unfinished work."""
         if self._ask(self._table.end, job_id, "cancelled"):
             log.info("video %s was cancelled", job_id)
-        self._storage.drop_segments(job_id)
+        self._store.drop_segments(job_id)
 
     def failed(self, job_id: str, error: Exception) -> None:
         """Note why a job can't be done: the uploader reads the sentence, the trace goes to the log."""
@@ -150,14 +163,15 @@ class Runner:
         if not self._ask(self._table.report_step, job_id, step, done):
             raise Cancelled
 
-    def _open(self, job_id: str) -> VideoWork:
+    def _open(self, job_id: str, place: Workplace) -> VideoWork:
         """The job's video, index and model, kept for its next step."""
         if (kept := self._works.get(job_id)) is not None:
             return kept
         job = self._ask(self._table.get, job_id)
+        self._store.take(job_id, KEPT_FILES)
         work = prepare_work(
-            self._storage.source(job_id),
-            self._storage.segments(job_id),
+            place.source,
+            place.segments,
             self._load(job),
             VideoOptions.from_stored(job.options),
             DecoderLimits.of(self._settings),
@@ -197,6 +211,10 @@ class _Latest(Generic[T]):
             self._entries[key] = entry
             while len(self._entries) > self._most:
                 self._entries.popitem(last=False)
+
+    def forget(self, key: str) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
 
 
 class _Pulse:

@@ -6,8 +6,7 @@ from collections import defaultdict
 import sqlalchemy as sa
 from dbos import DBOSClient
 
-from service.settings import Settings
-from service.storage import Storage
+from service.storage.store import Store
 from service.video.heartbeat import alive, claim, give_up, known, leave
 from service.video.queueing import APPLICATION, APPLICATION_VERSION, QUEUE_OF, job_of
 from service.video.records import JobTable
@@ -20,13 +19,13 @@ _ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
 class TakeOver:
     """Seen from one worker: what others have left behind, and what it lost itself."""
 
-    def __init__(self, settings: Settings, engine: sa.Engine, worker_id: str) -> None:
+    def __init__(self, engine: sa.Engine, store: Store, worker_id: str) -> None:
         self._engine = engine
         self._worker_id = worker_id
         self._client = DBOSClient(
             system_database_engine=engine, application_name=APPLICATION, retry_connection_errors=False
         )
-        self._storage = Storage(settings.data_dir, settings.min_free_disk_gigabytes)
+        self._store = store
         self._suspects: set[str] = set()
 
     def from_predecessors(self, dead: list[str]) -> None:
@@ -69,7 +68,7 @@ class TakeOver:
         table = JobTable(self._engine)
         active = table.ids(active=True)
         ids = table.ids()
-        self._storage.sweep(ids)
+        self._store.sweep(ids)
         ended = self._client.list_workflows(status=_ENDED, name=list(QUEUE_OF), load_input=False, load_output=False)
         useless = [entry.workflow_id for entry in ended if job_of(entry.workflow_id) not in active]
         if useless:

@@ -10,7 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.errors import MalformedRequest
-from service.storage import full_disk_is_no_space
+from service.storage.disk import full_disk_is_no_space
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -47,23 +47,26 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     """Imports what takes long only now: a worker says first that it is there."""
     import cv2  # noqa: PLC0415
 
+    from service.storage.opening import open_store  # noqa: PLC0415
     from service.video.retention import Retention  # noqa: PLC0415
     from service.video.runner import Runner  # noqa: PLC0415
     from service.video.takeover import TakeOver  # noqa: PLC0415
     from service.video.workflow import launch, shut_down  # noqa: PLC0415
 
     cv2.setNumThreads(1)  # the stages run beside each other already
-    runner = Runner(settings, engine)
+    store = open_store(settings)
+    runner = Runner(settings, engine, store)
     activity = launch(settings, runner, held.worker_id)
     log.info("worker %s takes videos", held.worker_id)
-    taking = TakeOver(settings, engine, held.worker_id)
-    _keep_house(engine, held, taking, Retention(settings, engine), activity, stop)
+    taking = TakeOver(engine, store, held.worker_id)
+    _keep_house(engine, held, taking, Retention(settings, engine, store), activity, stop)
     runner.stopping.set()
     if not activity.wait_until_idle(settings.shutdown_grace_seconds - _ABANDON_SECONDS):
         runner.abandoning.set()
         activity.wait_until_idle(_ABANDON_SECONDS)
     shut_down()
     taking.leave()
+    store.close()
 
 
 def _keep_house(

@@ -50,7 +50,7 @@ def finish(client: TestClient, settings: Settings, clip: Path, model: str = "red
     package = Package.read(settings.models_dir / model / "1")
     loaded = LoadedModel(package, Choice(FakeBackend(package.manifest.channels)), Agreement(0, 0.0), {})
     options = VideoOptions(outputs=("frames",) if outputs == "frames" else ("report",))
-    process_file(clip, client.app.state.jobs.storage.results(video_id), loaded, options, lambda *_: None)  # type: ignore[attr-defined]
+    process_file(clip, client.app.state.jobs.store.place(video_id).results, loaded, options, lambda *_: None)  # type: ignore[attr-defined]
     engine = open_database(settings)
     JobTable(engine).begin(video_id)
     assert JobTable(engine).end(video_id, "succeeded")

@@ -1,4 +1,4 @@
-"""Stages in threads, uploads in pieces, and what storage leaves behind."""
+"""Stages in threads, and uploads in pieces."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import MalformedRequest, NoSpace
-from service.storage import Storage
 from service.video.stages import StageClock, in_thread
 from service.video.upload import MultipartFile, UploadFile
 
@@ -126,26 +125,3 @@ async def test_an_upload_stops_when_the_disk_runs_full(tmp_path: Path) -> None:
     file = UploadFile(tmp_path / "upload", full, [])
     with pytest.raises(NoSpace):
         await file.receive(pieces(bytes(70_000_000), [2_000_000] * 35))
-
-
-def test_a_sweep_removes_what_rests_without_a_job_and_nothing_else(tmp_path: Path) -> None:
-    storage = Storage(tmp_path, 0)
-    for job in ("known", "forgotten", "young"):
-        upload = storage.new_upload()
-        upload.write_bytes(b"video")
-        storage.adopt(upload, job)
-    cut_off = storage.new_upload()
-    cut_off.write_bytes(b"half")
-    for path in (cut_off, tmp_path / "videos" / "known", tmp_path / "videos" / "forgotten"):
-        os.utime(path, (0, 0))
-    storage.sweep({"known"})
-    assert sorted(path.name for path in (tmp_path / "videos").iterdir()) == ["known", "young"]
-    assert storage.source("known").read_bytes() == b"video"
-    assert not cut_off.exists()
-
-
-def test_space_is_measured_with_what_is_to_come(tmp_path: Path) -> None:
-    storage = Storage(tmp_path, 0)
-    storage.require_space(0)
-    with pytest.raises(NoSpace, match="would be written"):
-        storage.require_space(10**18)

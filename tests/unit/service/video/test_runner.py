@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from service.errors import TooManyPixels, UndecodableVideo, WorkerDied
 from service.settings import Settings
-from service.storage import Storage
+from service.storage.opening import open_store
 from service.video.database import open_database
 from service.video.decoding.limits import DecoderLimits
 from service.video.failures import MOST_DEATHS
@@ -36,11 +36,11 @@ class Bench:
         self.settings: Settings = red_settings(folder)
         self.engine = open_database(self.settings)
         self.table = JobTable(self.engine)
-        self.storage = Storage(self.settings.data_dir, 0)
-        self.runner = Runner(self.settings, self.engine)
-        upload = videos.write_video(self.storage.new_upload().with_suffix(".mp4"), frames=FRAMES)
+        self.store = open_store(self.settings)
+        self.runner = Runner(self.settings, self.engine, self.store)
+        upload = videos.write_video(self.store.data.new_upload().with_suffix(".mp4"), frames=FRAMES)
         info = probe(upload, DecoderLimits())
-        self.storage.adopt(upload, JOB)
+        self.store.adopt(upload, JOB)
         columns: dict[str, Any] = {
             "model": "red",
             "version": 1,
@@ -77,15 +77,15 @@ def test_steps_make_a_finished_job(bench: Bench) -> None:
     bench.runner.finish(JOB)
     job = bench.table.get(JOB)
     assert (job.status, bench.counted()) == ("succeeded", FRAMES)
-    assert len((bench.storage.results(JOB) / "frames.csv").read_text().splitlines()) == FRAMES + 1
-    assert not bench.storage.segments(JOB).exists()
+    assert len((bench.store.place(JOB).results / "frames.csv").read_text().splitlines()) == FRAMES + 1
+    assert not bench.store.place(JOB).segments.exists()
 
 
 def test_putting_together_leaves_nothing_of_a_try_that_was_killed(bench: Bench) -> None:
-    left = bench.storage.results(JOB) / "unfinished-killed"
+    left = bench.store.place(JOB).results / "unfinished-killed"
     left.mkdir()
     test_steps_make_a_finished_job(bench)
-    assert sorted(path.name for path in bench.storage.results(JOB).iterdir()) == [
+    assert sorted(path.name for path in bench.store.place(JOB).results.iterdir()) == [
         "frames.csv",
         "frames.jsonl",
         "frames.parquet",
@@ -127,7 +127,7 @@ def test_a_step_that_killed_its_worker_again_and_again_is_not_begun_any_more(ben
 
 def test_a_step_that_ends_in_good_order_does_not_count_as_a_death(bench: Bench) -> None:
     bench.runner.begin(JOB)
-    folder, away = bench.storage.segments(JOB), bench.storage.results(JOB) / "away"
+    folder, away = bench.store.place(JOB).segments, bench.store.place(JOB).results / "away"
     folder.rename(away)
     for _ in range(MOST_DEATHS + 1):
         with pytest.raises(OSError, match=f"Errno {errno.ENOENT}"):
@@ -163,7 +163,7 @@ def test_the_first_failure_of_a_job_is_the_one_that_is_told(bench: Bench) -> Non
     bench.runner.cancelled(JOB)
     job = bench.table.get(JOB)
     assert (job.status, job.error_code, job.error_detail) == ("failed", "too_many_pixels", "too many")
-    assert not bench.storage.segments(JOB).exists()
+    assert not bench.store.place(JOB).segments.exists()
 
 
 def test_a_worker_that_ends_begins_no_step_and_leaves_the_job_as_it_is(bench: Bench) -> None:
@@ -182,12 +182,12 @@ def test_a_segment_at_work_is_dropped_when_the_grace_is_over(bench: Bench) -> No
     with pytest.raises(Stopping):
         bench.runner.segment(JOB, 0)
     assert bench.counted() == 0
-    assert not list(bench.storage.segments(JOB).glob("00000*"))
+    assert not list(bench.store.place(JOB).segments.glob("00000*"))
 
 
 def test_watching_ends_once_another_has_done_the_last_segment(bench: Bench) -> None:
     bench.runner.begin(JOB)
-    other = Runner(bench.settings, sa.create_engine(bench.engine.url))
+    other = Runner(bench.settings, sa.create_engine(bench.engine.url), bench.store)
     watching = threading.Thread(target=bench.runner.watch, args=(JOB, SEGMENTS))
     watching.start()
     for number in range(SEGMENTS):

@@ -1,0 +1,1 @@
+"""Where uploads, work and results lie: a folder, or an object store."""
