@@ -18,7 +18,7 @@ GOLDEN_SEEDS = range(11, 43)
 GOLDEN_FRAMES = 3
 """Chosen ones; a frame of noise is added."""
 ENOUGH = 0.25
-"""Foreground of each class, in shares of a frame over all chosen ones, above which more gains nothing."""
+"""Foreground of each class, in shares of a frame over all that were drawn, after which no more are drawn."""
 PARITY_SEEDS = range(11, 20)
 
 
@@ -48,12 +48,17 @@ def foreground_shares(planes: U8, threshold: float) -> NDArray[np.float64]:
 
 
 def choose(shares: NDArray[np.float64], count: int) -> list[int]:
-    """`shares` [frames, classes] -> `count` frames, each the one that adds most to the classes that lack most."""
+    """`shares` [frames, classes] -> `count` frames, each the one that adds most to the classes that have least.
+
+    The root lets a further frame of a class gain less. A class that fills a frame has no more of an edge there than one
+    that is missing.
+    """
     chosen: list[int] = []
+    edged = np.minimum(shares, 1 - shares)
     held = np.zeros(shares.shape[1])
     while len(chosen) < min(count, len(shares)):
-        gains = np.minimum(held + shares, ENOUGH).sum(axis=1) - np.minimum(held, ENOUGH).sum()
+        gains = (np.sqrt(held + edged) - np.sqrt(held)).sum(axis=1)
         gains[chosen] = -1
         chosen.append(int(gains.argmax()))
-        held = held + shares[chosen[-1]]
+        held = held + edged[chosen[-1]]
     return sorted(chosen)

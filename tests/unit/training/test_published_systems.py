@@ -66,7 +66,7 @@ SYSTEMS = [
     System("cholecseg8k", "cholecseg8k", _cholec),
 ]
 SMALLER = {
-    "net.encoder": "tu-mobilenetv3_small_050",
+    "net.encoder": "tu-test_resnet",
     "input.height": 32,
     "input.width": 64,
     "epochs": 1,

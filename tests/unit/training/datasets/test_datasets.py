@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.training.conftest import CLASSES, red_square_frames
 from training.config import DataUse, Preset
-from training.datasets.picture_files import read_grey
+from training.datasets.picture_files import read_grey, write_png
 from training.datasets.reading import Dataset
 from training.datasets.selection import merge_table, select
 from training.datasets.source import SourceDataset, SourceFrame
@@ -204,3 +204,23 @@ def test_repeats_count_and_groups_are_held_out_whole(datasets: Path, preset: Pre
 def test_groups_that_the_split_does_not_hold_are_refused(datasets: Path) -> None:
     with pytest.raises(PresetError, match=r"split 'train' holds no frame of the groups \['g3'\]"):
         select(Dataset(datasets / "squares"), DataUse(data="squares", split="train", groups=["g3"]))
+
+
+def test_a_mask_of_sixteen_bits_is_refused_by_its_name(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "deep.png"), np.full((4, 5), 300, np.uint16))
+    with pytest.raises(DatasetError, match=r"deep\.png holds uint16 pixels; masks have 8 bits"):
+        read_grey(tmp_path / "deep.png")
+
+
+def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"absent/a\.png could not be written"):
+        write_png(tmp_path / "absent" / "a.png", np.zeros((4, 5), np.uint8))
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", None])
+def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "a.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"a\.jpg is missing or no readable picture"):
+        read_grey(path)

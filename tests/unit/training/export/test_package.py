@@ -87,7 +87,8 @@ def test_bfloat16_is_measured_on_held_out_frames_where_the_machine_computes_in_i
 def test_golden_frames_are_those_that_hold_most_of_every_class() -> None:
     shares = np.array([[0.0, 0.0], [0.5, 0.0], [0.02, 0.01], [0.0, 0.12], [0.2, 0.0]])
     assert choose(shares, 2) == [1, 3]
-    assert choose(shares, 3) == [1, 2, 3], "class 1 has enough, so a little of class 2 is worth more"
+    assert choose(shares, 3) == [1, 3, 4]
+    assert choose(np.array([[1.0], [0.0], [0.1]]), 1) == [2], "a full frame has no edge"
     assert choose(np.zeros((4, 1)), 3) == [0, 1, 2]
     assert choose(shares[:1], 3) == [0]
 
