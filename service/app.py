@@ -21,6 +21,7 @@ from service.routes.senders import Senders
 from service.settings import Settings
 from service.video.arrival import Arrivals
 from service.video.jobs import VideoJobs
+from service.video.leftovers import keep_swept
 from service.video.resumable import ResumableUploads
 
 
@@ -36,9 +37,11 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_best) -> 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pipeline = Pipeline(metrics, settings.threads)
+        sweeping = asyncio.create_task(keep_swept(jobs.store.data, app.state.resumable))
         try:
             yield
         finally:
+            sweeping.cancel()
             app.state.pipeline.close()
             registry.close()
             jobs.close()

@@ -69,6 +69,12 @@ def test_the_cpu_image_takes_onnx_runtime_without_cuda() -> None:
     assert next(line for line in printed_requirements("--cpu") if line.name.startswith("onnxruntime")).marker is None
 
 
+def test_the_image_can_use_an_object_store() -> None:
+    plain = {line.name for line in printed_requirements()}
+    assert {line.name for line in printed_requirements("--s3")} - plain == {"s3fs"}
+    assert "requirements.py --s3 " in (ROOT / "deploy/image_packages.sh").read_text()
+
+
 def test_importing_the_service_imports_no_torch_and_no_training() -> None:
     code = "import sys, service.app; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -55,8 +55,8 @@ class Cluster:
         wait_until_ready(running)
         return running.url
 
-    def start_worker(self, name: str) -> None:
-        self._start(name, "worker")
+    def start_worker(self, name: str, **settings: str) -> None:
+        self._start(name, "worker", **settings)
 
     def kill(self, name: str) -> None:
         """SIGKILL, and no one starts it again."""
