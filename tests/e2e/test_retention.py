@@ -47,8 +47,13 @@ def _read(path: Path) -> bytes:
 
 
 def test_a_finished_job_leaves_no_trace_once_it_was_kept_long_enough(cluster: Cluster, tmp_path: Path) -> None:
-    api = VideoApi(cluster.start_server("server"))
+    url = cluster.start_server("server")
     cluster.start_worker("worker")
+    with VideoApi(url) as api:
+        _delete_one_of_two(cluster, api, tmp_path)
+
+
+def _delete_one_of_two(cluster: Cluster, api: VideoApi, tmp_path: Path) -> None:
     clip = videos.write_video(tmp_path / "clip.mp4", frames=40)
     sent = api.client.post(
         "/v1/videos?retention_hours=0.0001", files={"file": (NAME.decode(), clip.read_bytes(), "video/mp4")}
