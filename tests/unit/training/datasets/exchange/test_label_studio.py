@@ -167,3 +167,8 @@ def test_an_export_becomes_a_data_set(tmp_path: Path) -> None:
     dataset = write_dataset(read(_write(tmp_path, _brush()), OWN), tmp_path / "out")
     (sample,) = dataset.split("all")
     np.testing.assert_array_equal(dataset.mask(sample), _ring())
+
+
+def test_a_shape_without_its_points_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"a\.png has a polygonlabels without what draws it: 'points'"):
+        _draw(_write(tmp_path, _region("polygonlabels", "tip")))
