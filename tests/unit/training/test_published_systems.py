@@ -19,9 +19,14 @@ from tests.unit.training.datasets.published.test_sar_rarp50 import pack, write_r
 from tests.unit.training.datasets.published.test_ucl_synthetic import write_video_folder
 from training.__main__ import app
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*does not have many workers.*", "ignore:.*`weights_only` was not set.*", "ignore:.*isinstance.treespec.*"
-)
+pytestmark = [
+    pytest.mark.timeout(400),  # 15 seconds of CPU time each, a third of it PyTorch's exporter
+    pytest.mark.filterwarnings(
+        "ignore:.*does not have many workers.*",
+        "ignore:.*`weights_only` was not set.*",
+        "ignore:.*isinstance.treespec.*",
+    ),
+]
 
 
 @dataclass(frozen=True)
