@@ -23,7 +23,7 @@ class OpenModel:
     """A model ready to predict."""
 
     label: str
-    """For tables and figures: `polyps/2 fp32`, or the run's folder."""
+    """For tables and figures: `polyps/3 fp32`, or the run's folder."""
     classes: list[ClassEntry]
     spec: InputSpec
     threshold: float

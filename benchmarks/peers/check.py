@@ -17,7 +17,7 @@ from benchmarks.serving import serving
 
 LEAST_AGREEMENT = 0.999
 """Share of pixels whose class must be the service's."""
-MODEL, FRAME = ROOT / "models/instruments/2/model.onnx", ROOT / "examples/frame.jpg"
+MODEL, FRAME = ROOT / "models/instruments/3/model.onnx", ROOT / "examples/frame.jpg"
 
 
 @dataclass(frozen=True, slots=True)

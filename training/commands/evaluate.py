@@ -31,7 +31,7 @@ def evaluate(
 
     A package says also whether its manifest holds the same numbers.
 
-    Example: python -m training evaluate models/polyps/2 --robustness
+    Example: python -m training evaluate models/polyps/3 --robustness
     """
     if on is None and (split or group):
         raise TrainingError("--split and --group choose frames of the data set that --on names; --on is missing")
@@ -54,6 +54,6 @@ def evaluate(
 
 
 def _name(label: str, on: str | None) -> str:
-    """`polyps/2 fp32` on another set -> `polyps-2-fp32-on-SET`."""
+    """`polyps/3 fp32` on another set -> `polyps-3-fp32-on-SET`."""
     name = label.replace("/", "-").replace(" ", "-")
     return name if on is None else f"{name}-on-{on}"

@@ -26,7 +26,7 @@ def export(
 ) -> None:
     """Export a run as a model package: ONNX, parity, golden outputs, scores, card.
 
-    Example: python -m training export runs/polyps models/polyps/2 --precision fp32,int8
+    Example: python -m training export runs/polyps models/polyps/3 --precision fp32,int8
     """
     from dataclasses import replace  # noqa: PLC0415
 

@@ -36,7 +36,7 @@ def quantise(
     A precision is written only if, on one backend, its Dice is within 0.005 of FP32's on every held-out set and it is
     faster there (INT8: twice as fast). Else nothing changes, the reasons are told, and the exit code is 1.
 
-    Example: python -m training quantise models/polyps/2 --precision int8
+    Example: python -m training quantise models/polyps/3 --precision int8
     """
     from service.manifest.package import Package  # noqa: PLC0415
     from training.config import load_preset  # noqa: PLC0415

@@ -20,7 +20,7 @@ def calibrate(
 ) -> None:
     """Compare the masks that would be accepted, and those that would not, with the truth.
 
-    Example: python -m training.pseudo_label models/polyps/2 kvasir-seg --split val
+    Example: python -m training.pseudo_label models/polyps/3 kvasir-seg --split val
     """
     from training.config import DataUse  # noqa: PLC0415 - help must not wait for imports
     from training.datasets.reading import Dataset  # noqa: PLC0415

@@ -147,7 +147,7 @@ def _candidate(argument: str, settings: list[str]) -> Candidate:
 
 
 def _model_name(path: Path) -> str:
-    """`polyps-2` of models/polyps/2, `polyps` of runs/polyps, `polyps-best` of its best.ckpt."""
+    """`polyps-3` of models/polyps/3, `polyps` of runs/polyps, `polyps-best` of its best.ckpt."""
     if (path / "manifest.json").is_file() or path.suffix == ".ckpt":
         return f"{path.parent.name}-{path.stem}"
     return path.name

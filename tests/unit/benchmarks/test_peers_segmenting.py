@@ -14,7 +14,7 @@ from service.backends.onnxruntime import OnnxRuntimeBackend
 from service.imaging import geometry
 from service.manifest.package import Package
 
-PACKAGE = ROOT / "models/instruments/2"
+PACKAGE = ROOT / "models/instruments/3"
 FRAME = ROOT / "examples/frame.jpg"
 
 

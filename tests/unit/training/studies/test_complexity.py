@@ -12,7 +12,7 @@ from training.config import load_preset
 from training.nets.segmentation import build_net
 from training.studies.complexity import size_of_net, size_of_onnx, time_in_turns
 
-SHIPPED = Path(__file__).parents[4] / "models" / "instruments" / "2" / "model.onnx"
+SHIPPED = Path(__file__).parents[4] / "models" / "instruments" / "3" / "model.onnx"
 """The preset `instruments`."""
 
 
