@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
 from service.settings import Settings
+from service.storage.opening import open_store
 from service.video.database import database_url, jobs, now, open_database, workers
 from service.video.heartbeat import LEASE_SECONDS, beat, known
 from service.video.queueing import APPLICATION, APPLICATION_VERSION, JOB_WORKFLOW, QUEUE_OF, WINDOW_WORKFLOW
@@ -73,7 +74,7 @@ def test_the_work_of_the_dead_goes_back_to_the_queues_that_it_came_from(settings
     beat(queues.engine, "dead")
     queues.begun("job", JOB_WORKFLOW, "dead")
     queues.begun("job/0", WINDOW_WORKFLOW, "dead")
-    taking = TakeOver(settings, queues.engine, "me")
+    taking = TakeOver(queues.engine, open_store(settings), "me")
     taking.from_the_dead()
     assert queues.state("job")[0] == "PENDING", "taken from the living"
     die(queues.engine, "dead")
@@ -89,14 +90,14 @@ def test_work_that_another_is_taking_over_is_left_to_it(settings: Settings, queu
     die(queues.engine, "dead")
     with queues.engine.begin() as connection:
         connection.execute(sa.update(workers).values(claimed_at=now()))
-    TakeOver(settings, queues.engine, "me").from_the_dead()
+    TakeOver(queues.engine, open_store(settings), "me").from_the_dead()
     assert queues.state("job")[0] == "PENDING"
 
 
 def test_a_predecessors_work_is_taken_over_before_its_lease_has_run_out(settings: Settings, queues: Queues) -> None:
     beat(queues.engine, "before")
     queues.begun("job", JOB_WORKFLOW, "before")
-    TakeOver(settings, queues.engine, "me").from_predecessors(["before"])
+    TakeOver(queues.engine, open_store(settings), "me").from_predecessors(["before"])
     assert queues.state("job")[0] == "ENQUEUED"
 
 
@@ -105,7 +106,7 @@ def test_what_was_lost_on_the_way_from_the_queue_is_queued_again_when_seen_twice
 ) -> None:
     queues.begun("lost", JOB_WORKFLOW, "me")
     queues.begun("at work", JOB_WORKFLOW, "me")
-    taking = TakeOver(settings, queues.engine, "me")
+    taking = TakeOver(queues.engine, open_store(settings), "me")
     taking.from_itself({"at work"})
     assert queues.state("lost")[0] == "PENDING", "it may just be on its way"
     taking.from_itself({"at work"})
@@ -117,7 +118,7 @@ def test_a_worker_that_leaves_gives_back_what_it_was_at(settings: Settings, queu
     beat(queues.engine, "me")
     queues.begun("job", JOB_WORKFLOW, "me")
     queues.begun("other", JOB_WORKFLOW, "another")
-    TakeOver(settings, queues.engine, "me").leave()
+    TakeOver(queues.engine, open_store(settings), "me").leave()
     assert queues.state("job")[0] == "ENQUEUED"
     assert queues.state("other")[0] == "PENDING"
     assert known(queues.engine) == set()
@@ -133,5 +134,5 @@ def test_a_sweep_forgets_tasks_that_have_ended_but_not_those_of_running_jobs(
     with queues.engine.begin() as connection:
         columns = {"model": "red", "version": 1, "options": {}, "input": {}, "sha256": "", "created_at": 0.0}
         connection.execute(sa.insert(jobs).values(id="running", status="running", frames_damaged=0, **columns))
-    TakeOver(settings, queues.engine, "me").sweep()
+    TakeOver(queues.engine, open_store(settings), "me").sweep()
     assert {entry.workflow_id for entry in queues.client.list_workflows()} == {"running", "running/0"}
