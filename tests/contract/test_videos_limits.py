@@ -138,7 +138,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = os.geteuid() == 0 and shutil.which("mount")
-    if not mounted or subprocess.run(_MOUNT + [str(folder)], check=False).returncode:
+    if not mounted or subprocess.run([*_MOUNT, str(folder)], check=False).returncode:
         pytest.skip("this user may not mount a small disk")
     yield folder
     subprocess.run(["umount", folder], check=True)
