@@ -103,7 +103,7 @@ def _split(axes: Axes, summary: list[dict[str, Any]]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=True, axis="x")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize=8, columnspacing=1.2)
-    axes.set(title="Where a frame's time goes, one client", xlabel="ms")
+    axes.set(title="A frame's time, one client", xlabel="ms")
 
 
 def _stage_ms(row: dict[str, Any], stage: str) -> float:

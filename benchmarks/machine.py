@@ -38,8 +38,13 @@ def facts() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "commit": _commit(),
-        "settings": {name: value for name, value in os.environ.items() if name.startswith("ENDOMASK_")},
+        "settings": {name: value for name, value in os.environ.items() if _may_be_told(name)},
     }
+
+
+def _may_be_told(name: str) -> bool:
+    """Results are published: no folders of this machine, and no addresses, which may hold passwords."""
+    return name.startswith("ENDOMASK_") and not name.endswith(("_DIR", "_URL"))
 
 
 def slug(machine: dict[str, Any]) -> str:
