@@ -168,9 +168,8 @@ def test_a_whole_that_is_not_what_its_sender_says_is_refused(client: TestClient,
     ],
 )
 def test_a_checksum_that_can_not_be_read_is_refused(client: TestClient, value: str | bytes, said: str) -> None:
-    answer = client.patch(
-        begin(client, 10), content=b"x", headers={**PART, "Upload-Offset": "0", "Upload-Checksum": value}
-    )
+    headers: dict[str, Any] = {**PART, "Upload-Offset": "0", "Upload-Checksum": value}
+    answer = client.patch(begin(client, 10), content=b"x", headers=headers)
     assert said in refused(answer, 400, "malformed_request")
 
 
