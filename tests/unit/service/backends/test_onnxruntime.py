@@ -71,11 +71,13 @@ def test_a_gpu_that_does_not_take_the_model_is_no_fault_of_the_package(
         open_backend(package, "cuda")
 
 
-def test_onnxruntimes_own_second_attempt_is_off(package: Package, capsys: pytest.CaptureFixture[str]) -> None:
-    package.model_path("fp32").write_bytes(b"no model")
-    with pytest.raises(PackageError):
+def test_providers_that_onnxruntime_refuses_are_not_replaced_by_its_own(
+    package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = [[("CPUExecutionProvider", "no options")]]
+    monkeypatch.setattr("service.backends.onnxruntime.attempts_for", lambda *_: refused)
+    with pytest.raises(PackageError, match=r"red/1: onnxruntime can't load model\.onnx"):
         open_backend(package)
-    assert "EP Error" not in capsys.readouterr().out
 
 
 def test_only_tensorrt_keeps_engines(package: Package, tmp_path: Path) -> None:
