@@ -1,9 +1,11 @@
-"""One caller's frames while the worker annotates a video, and while it does not: stretches of both in turns.
+"""One caller's frames while the worker annotates a video, and while it does not: stretches of both in turns, every
+second round the other way about.
 
 `python -m benchmarks.live_beside_video [ROUNDS [SECONDS]]` measures this alone.
 """
 
 import json
+import shutil
 import sys
 import time
 from itertools import chain
@@ -30,16 +32,26 @@ def measure(bench: Bench, rounds: int | None = None, seconds: float | None = Non
     quiet: list[list[float]] = []
     beside: list[list[float]] = []
     paces = []
-    with serving(bench.folder / "live", **endomask_environment(bench), ENDOMASK_WORKERS="1") as server:
+    with serving(bench.folder / "live", **_environment(bench)) as server:
         for number in range(rounds):
-            quiet.append(_frames(bench, server, stretch))
+            if number % 2 == 0:
+                quiet.append(_frames(bench, server, stretch))
             link = _start_video(server, video)
             done, began_at = _frames_done(server, link), time.monotonic()
             beside.append(_frames(bench, server, stretch))
             paces.append((_frames_done(server, link) - done) / (time.monotonic() - began_at))
             _stop_video(server, link)
+            if number % 2 == 1:
+                quiet.append(_frames(bench, server, stretch))
             bench.say(f"  round {number + 1}: without {latency(quiet[-1])}  beside {latency(beside[-1])}")
     return _judge(quiet, beside, paces)
+
+
+def _environment(bench: Bench) -> dict[str, str]:
+    """One worker, and a data folder of its own without the jobs of an earlier run, which it would take up."""
+    data = bench.folder / "live" / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    return {**endomask_environment(bench), "ENDOMASK_WORKERS": "1", "ENDOMASK_DATA_DIR": str(data)}
 
 
 def _judge(quiet: list[list[float]], beside: list[list[float]], paces: list[float]) -> dict[str, Any]:

@@ -24,12 +24,12 @@ class Results:
 
     @classmethod
     def today(cls, folder: Path, machine: dict[str, Any], model: str) -> Self:
-        """Today's file of this machine: its parts are kept when it is of the same commit and model."""
+        """Today's file of this machine: its parts are kept when it is of the same commit, settings and model."""
         path = folder / f"{machine['date'][:10]}-{slug(machine)}.json"
         results = cls(path, machine, model)
         if path.exists():
             earlier = read(path)
-            if (earlier["machine"]["commit"], earlier["model"]) == (machine["commit"], model):
+            if _comparable(earlier["machine"], earlier["model"]) == _comparable(machine, model):
                 results.parts = earlier["parts"]
         return results
 
@@ -65,8 +65,17 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def newest(folder: Path) -> Path:
-    """The latest results of a folder; raises FileNotFoundError."""
-    there = sorted(folder.glob("*.json"))
+    """The results of a folder that were measured last; raises FileNotFoundError."""
+    there = list(folder.glob("*.json"))
     if not there:
         raise FileNotFoundError(f"there are no results in {folder}; ./run bench makes them")
-    return there[-1]
+    return max(there, key=_measured_on)
+
+
+def _measured_on(path: Path) -> str:
+    """A file of another format may not tell."""
+    return str(json.loads(path.read_text()).get("machine", {}).get("date", ""))
+
+
+def _comparable(machine: dict[str, Any], model: str) -> tuple[Any, ...]:
+    return machine["commit"], machine["settings"], model

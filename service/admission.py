@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 WINDOW_SECONDS = 1.0
 """Frames asked for and answered are compared over this time."""
+BURST_SECONDS = 0.1 * WINDOW_SECONDS
+"""Frames that come within this time are a burst, which may fill the house; who comes on top is refused alone."""
 OVERLOAD = 2.0
 """So many times more frames asked for than answered are too many."""
 PATIENCE = 3.5
@@ -34,14 +36,16 @@ class Admission:
 
     def asked(self, held: int) -> None:
         """A frame came, let in or not, while so many were held. A full house is the beginning of an overload when
-        frames come too fast; it ends when they don't, or when the house is empty."""
+        frames come too fast for longer than a burst, and answers tell how fast they leave; it ends when they don't come
+        too fast, or when the house is empty."""
         self._asked.append(self._clock())
         self._forget()
         too_many = len(self._asked) > OVERLOAD * len(self._answered)
-        self.overloaded = too_many and held > 0 and (self.overloaded or held >= self.most)
+        lasts = bool(self._answered) and self._asked[-1] - self._asked[0] > BURST_SECONDS
+        self.overloaded = too_many and held > 0 and (self.overloaded or (held >= self.most and lasts))
 
     def answered(self, seconds: float, *, alone: bool) -> None:
-        """A frame left with its answer after so long; `alone` when no other was there meanwhile."""
+        """A frame left after so long, not refused; `alone` when it has its mask and no other was there meanwhile."""
         self._answered.append(self._clock())
         if alone:
             weight = _WEIGHT if self._seen_alone else 1.0
@@ -53,8 +57,15 @@ class Admission:
         """Frames that may be held. Under overload, as many as leave within the promised time (Little's law)."""
         if not self.overloaded or self._alone_seconds <= 0:
             return self.most
-        rate = len(self._answered) / WINDOW_SECONDS
-        return min(self.most, max(FEWEST, int(PATIENCE * self._alone_seconds * rate)))
+        return min(self.most, max(FEWEST, int(PATIENCE * self._alone_seconds * self._rate())))
+
+    def _rate(self) -> float:
+        """Frames answered a second, since the first one that is remembered: after a quiet time that is no whole
+        window ago."""
+        if not self._answered:
+            return 0.0
+        since = min(times[0] for times in (self._asked, self._answered) if times)
+        return len(self._answered) / max(BURST_SECONDS, self._clock() - since)
 
     def _forget(self) -> None:
         since = self._clock() - WINDOW_SECONDS

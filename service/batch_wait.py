@@ -4,6 +4,8 @@ from service.backends.buckets import bucket_of, buckets_for
 
 _WEIGHT = 0.2
 """Of the newest value in the running means."""
+_LONGEST_GAP_SECONDS = 1.0
+"""Frames further apart are strangers whatever the wait; an hour of quiet must not outweigh the frames after it."""
 
 
 class BatchWait:
@@ -20,7 +22,7 @@ class BatchWait:
     def arrived(self, now: float) -> None:
         """A frame joined the queue at `now` (seconds of any clock)."""
         if self._last is not None:
-            gap = now - self._last
+            gap = min(now - self._last, _LONGEST_GAP_SECONDS)
             self._interval = gap if self._interval == float("inf") else _mean(self._interval, gap)
         self._last = now
 

@@ -30,7 +30,7 @@ _ALONE_OVER_RUN = 2.0
 
 class Batcher:
     """`run_seconds` says what a batch of so many frames takes, as far as it is known; `on_batch` is told the size of
-    every batch that ran, from a device thread."""
+    every batch that ran, from a device thread; overload is judged by `clock`."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Batcher:
         batch_wait_seconds: float = 0.0,
         run_seconds: dict[int, float] | None = None,
         on_batch: Callable[[int], None] = lambda _size: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._backend = backend
         self._label = label
@@ -49,7 +50,7 @@ class Batcher:
         self._max_batch = max(1, min(max_batch, backend.max_batch))
         self._wait = BatchWait(self._max_batch, batch_wait_seconds, run_seconds or {})
         alone_seconds = _ALONE_OVER_RUN * (run_seconds or {}).get(1, 0.0)
-        self._admission = Admission(max_frames, alone_seconds)
+        self._admission = Admission(max_frames, alone_seconds, clock)
         """Of single frames; a live stream sends one frame at a time, and so does a video."""
         self._on_batch = on_batch
         self._changed = threading.Condition()
@@ -129,19 +130,28 @@ class Batcher:
             self._ever_admitted += 1
             number = self._ever_admitted
             self._coming += 1
-        entered_at = time.perf_counter()
+        entered_at, good = time.perf_counter(), False
         try:
             yield ticket
-            if priority is Priority.FRAMES:
-                with self._changed:
-                    seconds = time.perf_counter() - entered_at
-                    self._admission.answered(seconds, alone=alone and number == self._ever_admitted)
+            good = True
         finally:
             with self._changed:
-                self._inside[priority].pop(ticket, None)
-                if ticket.item is None:
-                    self._coming -= 1
-                    self._changed.notify_all()
+                if priority is Priority.FRAMES and ticket.refusal is None:
+                    seconds = time.perf_counter() - entered_at
+                    self._admission.answered(seconds, alone=good and alone and number == self._ever_admitted)
+                self._leave(ticket)
+
+    def _leave(self, ticket: Ticket) -> None:
+        """Out of the house, and out of the queue when its caller has cancelled it."""
+        self._inside[ticket.priority].pop(ticket, None)
+        queue, item = self._queues[ticket.priority], ticket.item
+        if item is None:
+            self._coming -= 1
+        elif item.future.cancelled() and item in queue:
+            queue.remove(item)
+        else:
+            return
+        self._changed.notify_all()
 
     def close(self, timeout_seconds: float = 10.0) -> None:
         """End the device threads; frames that still wait fail with NotReady. A run on the device is waited for."""

@@ -31,7 +31,8 @@ OpenBackend = Callable[[Package, Settings], Choice]
 def open_best(package: Package, settings: Settings, *, find_provider: Callable[[str], str] = choose_provider) -> Choice:
     """The fastest backend that the settings allow and that gives the golden masks, measured or remembered.
 
-    With `auto`, a GPU that ONNX Runtime can't use (no CUDA libraries, say) is left alone, with a warning that says why.
+    With `auto`, a GPU that ONNX Runtime can't use (no CUDA libraries, its memory full, say) is left alone, with a
+    warning that says why.
     What was asked for by name is never replaced: raises ProviderUnavailable, or PackageError when the masks differ.
     """
     asked: str = settings.provider
@@ -86,7 +87,7 @@ def _require(package: Package, backend: Backend, check: GoldenCheck, batch: int 
 
 
 def _warm_up(package: Package, backend: Backend, golden: GoldenSet) -> dict[int, float]:
-    """Seconds of a run by batch size, after every size ran on every GPU and gave the golden masks.
+    """Seconds of a run by batch size, after every size ran on every GPU and gave the golden masks on one at least.
 
     Raises PackageError when a batch gives other masks: a graph captured for one size and replayed for another would.
     """

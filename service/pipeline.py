@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
+from weakref import WeakKeyDictionary
 
 from service.backends.cores import available_cores
 from service.frame_counts import FrameCounts
 from service.imaging import codecs
-from service.imaging.geometry import U8, InputSpec, content_box, decide, prepare, restore
+from service.imaging.geometry import U8, InputSpec, content_box, decide, prepare, resize, restore
 from service.imaging.stats import FrameStats, measure
 from service.journey import Journey
 from service.manifest.schema import Manifest
@@ -82,7 +83,7 @@ def open_frame(
         wanted_for = None if options.keep_pixels else spec
         picture = codecs.decode_for(wanted_for, body, content_type=content_type, max_megapixels=options.max_megapixels)
     with times.measure("prepare"):
-        prepared = prepare(picture.rgb, spec)
+        prepared = prepare(picture.rgb, spec, (picture.height, picture.width))
     return OpenedFrame(picture.height, picture.width, prepared, picture.rgb if options.keep_pixels else None)
 
 
@@ -99,7 +100,7 @@ def close_frame(
             box = content_box(spec, opened.height, opened.width)
             inside = (slice(box.top, box.top + box.height), slice(box.left, box.left + box.width))
             planes = probabilities[(slice(None), *inside)]
-            rgb = opened.prepared[inside] if rgb is not None else None
+            rgb = resize(rgb, box.height, box.width) if rgb is not None else None
         labels = decide(planes, manifest.threshold if options.threshold is None else options.threshold)
         stats = measure(labels, planes, instances=options.instances)
     return FrameResult(manifest, opened.height, opened.width, labels, stats, rgb, times)
@@ -110,7 +111,8 @@ class Pipeline:
 
     def __init__(self, metrics: Metrics, threads: int = 0) -> None:
         self._metrics = metrics
-        self._counts: dict[tuple[str, str], FrameCounts] = {}
+        self._counts: WeakKeyDictionary[ServedModel, dict[str, FrameCounts]] = WeakKeyDictionary()
+        """By model, since a package changed in place keeps its label, and may have other classes."""
         self._threads = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="frame")
 
     async def segment(
@@ -152,7 +154,7 @@ class Pipeline:
         self._threads.shutdown(cancel_futures=True)
 
     def _counts_of(self, model: ServedModel, priority: Priority) -> FrameCounts:
-        key = model.label, "live" if priority is Priority.LIVE else "frames"
-        if key not in self._counts:
-            self._counts[key] = FrameCounts(self._metrics, model.manifest, key[1], STAGES)
-        return self._counts[key]
+        source, known = "live" if priority is Priority.LIVE else "frames", self._counts.setdefault(model, {})
+        if source not in known:
+            known[source] = FrameCounts(self._metrics, model.manifest, source, STAGES)
+        return known[source]

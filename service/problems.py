@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
@@ -18,6 +19,7 @@ from service.errors import (
     MalformedRequest,
     MethodNotAllowed,
     NotFound,
+    NotReady,
     TooLarge,
     Unavailable,
 )
@@ -72,6 +74,10 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
         return _answer_http_exception(request, error)
+
+    @app.exception_handler(NoConnectionLeft)
+    async def on_no_connection(request: Request, _error: NoConnectionLeft) -> Response:
+        return respond(NotReady("every connection to the job database is in use; try again in a moment"), request)
 
     @app.exception_handler(ClientDisconnect)
     async def on_gone(request: Request, _error: ClientDisconnect) -> Response:

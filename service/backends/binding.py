@@ -3,6 +3,8 @@
 Fixed addresses are what CUDA graphs ask for, and they spare an allocation each run. The CPU goes the same way.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,19 @@ class BoundSession:
         if size not in self._bound:
             self._bound[size] = _Bound(self._session, self._device, size, self._runtime)
         return self._bound[size].run(frames)
+
+
+class OwnThread:
+    """A session that is opened and run in one thread, which ends with it: ONNX Runtime captures CUDA graphs for each
+    thread, so that what the warm-up captured is what frames get, whichever thread brings them."""
+
+    def __init__(self, open_session: Callable[[], BoundSession]) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gpu")
+        self._session = self._thread.submit(open_session).result()
+
+    def run(self, frames: U8) -> U8:
+        """What `BoundSession.run` gives and raises."""
+        return self._thread.submit(self._session.run, frames).result()
 
 
 class _Bound:

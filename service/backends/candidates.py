@@ -111,8 +111,9 @@ def _backends(settings: Settings, provider: str) -> list[str]:
 
 
 def _precisions(package: Package, settings: Settings, backend: str, provider: str) -> list[Precision]:
-    """`auto` leaves out what can't be faster: FP16 that the CPU would compute in FP32, INT8 on CUDA, which TensorRT
-    alone computes in integers."""
+    """`auto` leaves out what can't be faster or does not fit: FP16 that the CPU would compute in FP32, INT8 on CUDA,
+    which computes it in float, and on TensorRT, whose explicit quantisation takes signed activations with a zero point
+    of 0 alone, while our INT8 files have unsigned ones."""
     files = package.manifest.files
     if settings.precision not in ("auto", "bf16", *files):
         raise PackageError(
@@ -124,8 +125,7 @@ def _precisions(package: Package, settings: Settings, backend: str, provider: st
     if settings.precision != "auto":
         return [settings.precision]
     if provider != "cpu":
-        reduced: tuple[Precision, ...] = ("fp16", "int8") if provider == "tensorrt" else ("fp16",)
-        return ["fp32", *(precision for precision in reduced if precision in files)]
+        return ["fp32", "fp16"] if "fp16" in files else ["fp32"]
     found: list[Precision] = ["fp32"]
     found += [precision for precision in ("bf16", "fp16") if precision in native and precision in ("bf16", *files)]
     found += ["int8"] if "int8" in files else []

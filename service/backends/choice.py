@@ -13,7 +13,7 @@ from service.backends import Backend
 from service.backends.busy import CpuTimes, cpu_times, load_per_core
 from service.backends.candidates import Candidate, OpenCandidate, Opening, candidates_for, open_candidate
 from service.backends.golden import GoldenCheck, GoldenSet, check_golden
-from service.errors import EndomaskError, PackageError, ProviderUnavailable, StartError
+from service.errors import EndomaskError, InferenceFailed, PackageError, ProviderUnavailable, StartError
 from service.manifest.package import Package
 from service.settings import Settings
 
@@ -213,10 +213,16 @@ def _without_result(line: Candidate) -> Candidate:
 
 
 def _nothing_serves(package: Package, refused: list[_Opened]) -> StartError:
-    """The one candidate's own error, or one that names them all."""
+    """The one candidate's own error, or one that names them all. A GPU that fails on the golden frames (its memory is
+    full, say) can't be used either."""
     reasons = "; ".join(f"{entry.measured}: {entry.measured.refused}" for entry in refused)
     if len(refused) == 1 and isinstance(refused[0].error, StartError):
         return refused[0].error
-    if all(isinstance(entry.error, ProviderUnavailable) for entry in refused):
+    if all(_is_unavailable(entry) for entry in refused):
         return ProviderUnavailable(f"{package.label} runs on nothing here: {reasons}")
     return PackageError(f"{package.label} runs on nothing here: {reasons}")
+
+
+def _is_unavailable(entry: _Opened) -> bool:
+    on_gpu = entry.measured.provider != "cpu"
+    return isinstance(entry.error, ProviderUnavailable) or (on_gpu and isinstance(entry.error, InferenceFailed))

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from service.backends.cores import available_cores
-from service.backends.providers import cuda_device_count
+from service.backends.providers import cuda_device_names
 
 CPUINFO = Path("/proc/cpuinfo")
 _FIELDS = ("vendor_id", "cpu family", "model", "model name", "stepping", "flags", "Features", "CPU part")
@@ -15,7 +15,8 @@ _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt")
 def machine_identity(cpuinfo: Path = CPUINFO) -> dict[str, str]:
     """Facts whose change makes an earlier measurement worthless."""
     facts = {"platform": f"{platform.system()} {platform.machine()}", "cores": str(available_cores())}
-    facts["gpus"] = str(cuda_device_count())
+    gpus = cuda_device_names()
+    facts |= {"gpus": str(len(gpus))} | {f"gpu {index}": name for index, name in enumerate(gpus)}
     facts |= {name: _version(name) for name in _RUNTIMES}
     return facts | _processor(cpuinfo)
 

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 import onnxruntime as ort
 
 from service.backends import Precision, file_precision
-from service.backends.binding import BoundSession
+from service.backends.binding import BoundSession, OwnThread
 from service.backends.buckets import buckets_for
 from service.backends.compiled import compiled_folder
 from service.backends.contract import Port, check_contract
@@ -55,10 +55,10 @@ class OnnxRuntimeBackend:
         self.threads = threads
         self.max_batch = 1 if provider == "cpu" else max_batch
         self._label = package.label
-        engine = _engine(package, precision, self.max_batch, cache_dir)
-        opened = [_open_session(package, device, engine, threads) for device in devices_of(provider)]
+        engine = _engine(package, provider, precision, self.max_batch, cache_dir)
+        opened = [_open_lane(package, device, engine, threads) for device in devices_of(provider)]
         self.lanes = len(opened)
-        self._free: SimpleQueue[BoundSession] = SimpleQueue()
+        self._free: SimpleQueue[BoundSession | OwnThread] = SimpleQueue()
         for session in opened:
             self._free.put(session)
 
@@ -76,17 +76,24 @@ class OnnxRuntimeBackend:
             self._free.put(session)
 
 
-def _engine(package: Package, precision: Precision, max_batch: int, cache_dir: Path | None) -> Engine:
-    """What TensorRT builds, and the folder that keeps it: one for each model file."""
+def _engine(package: Package, provider: str, precision: Precision, max_batch: int, cache_dir: Path | None) -> Engine:
+    """What TensorRT builds, and the folder that keeps it: one for each model file; none where it does not run."""
     entry, file = package.manifest.input, package.manifest.files[file_precision(precision)]
-    folder = compiled_folder(cache_dir, f"tensorrt/{package.manifest.name}-{file.sha256[:16]}")
+    kept_in = cache_dir if provider == "tensorrt" else None
+    folder = compiled_folder(kept_in, f"tensorrt/{package.manifest.name}-{file.sha256[:16]}")
     return Engine(entry.height, entry.width, max_batch, precision, folder)
+
+
+def _open_lane(package: Package, device: Device, engine: Engine, threads: int) -> BoundSession | OwnThread:
+    if device.memory == "cpu":
+        return _open_session(package, device, engine, threads)
+    return OwnThread(lambda: _open_session(package, device, engine, threads))
 
 
 def _open_session(package: Package, device: Device, engine: Engine, threads: int) -> BoundSession:
     load_libraries(device.provider)
     path = package.model_path(file_precision(engine.precision))
-    session = _start(path, attempts_for(device, engine), threads, package.label)
+    session = _start(path, device.provider, attempts_for(device, engine), threads, package.label)
     if (active := session.get_providers()[0]) != provider_name(device.provider):
         raise ProviderUnavailable(f"provider {device.provider} was asked for, onnxruntime fell back to {active}")
     _check(session, package)
@@ -94,8 +101,11 @@ def _open_session(package: Package, device: Device, engine: Engine, threads: int
     return BoundSession(session, device, buckets_for(engine.max_batch), runtime)
 
 
-def _start(path: Path, attempts: list[Listed], threads: int, label: str) -> ort.InferenceSession:
-    """The first attempt that loads; a graph that CUDA can't capture says so while it loads."""
+def _start(path: Path, provider: str, attempts: list[Listed], threads: int, label: str) -> ort.InferenceSession:
+    """The first attempt that loads; a graph that CUDA can't capture says so while it loads.
+
+    Raises ProviderUnavailable where a GPU does not take the model (its memory is full, say), on the CPU PackageError.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -105,10 +115,13 @@ def _start(path: Path, attempts: list[Listed], threads: int, label: str) -> ort.
     failed: list[Exception] = []
     for providers in attempts:
         try:
-            return ort.InferenceSession(path, options, providers=providers)
+            # Without its own second attempt, which prints and takes providers that nobody asked for.
+            return ort.InferenceSession(path, options, providers=providers, enable_fallback=0)
         except Exception as error:  # noqa: BLE001 - the runtime raises its own kinds and plain RuntimeErrors
             log.info("%s: onnxruntime can't load %s with %s: %s", label, path.name, providers, error)
             failed.append(error)
+    if provider != "cpu":
+        raise ProviderUnavailable(f"{label}: provider {provider} can't load {path.name}: {failed[-1]}") from failed[-1]
     raise PackageError(f"{label}: onnxruntime can't load {path.name}: {failed[-1]}") from failed[-1]
 
 

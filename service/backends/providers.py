@@ -130,6 +130,17 @@ def cuda_device_count() -> int:
     return count.value
 
 
+def cuda_device_names() -> list[str]:
+    """What the NVIDIA driver calls each GPU that it shows to this process."""
+    names = []
+    for index in range(cuda_device_count()):
+        driver, device, name = ctypes.CDLL("libcuda.so.1"), ctypes.c_int(0), ctypes.create_string_buffer(256)
+        found = driver.cuDeviceGet(ctypes.byref(device), index) == 0
+        found = found and driver.cuDeviceGetName(name, len(name), device) == 0
+        names.append(name.value.decode(errors="replace") if found else "unknown")
+    return names
+
+
 def choose_provider(asked: str) -> str:
     """`auto`: `cuda` when ONNX Runtime and the machine have it, else `cpu`; a named one is returned as it is."""
     if asked != "auto":

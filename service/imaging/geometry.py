@@ -49,10 +49,14 @@ def content_box(spec: InputSpec, frame_height: int, frame_width: int) -> Box:
     return Box((spec.height - height) // 2, (spec.width - width) // 2, height, width)
 
 
-def prepare(rgb: U8, spec: InputSpec) -> U8:
+def prepare(rgb: U8, spec: InputSpec, frame_size: tuple[int, int] | None = None) -> U8:
     """RGB uint8 [H, W, 3] -> model input uint8 [h, w, 3], averaged when shrinking, filtered, black bars when
-    letterboxed (which the filters don't see)."""
-    box = content_box(spec, rgb.shape[0], rgb.shape[1])
+    letterboxed (which the filters don't see).
+
+    `frame_size` is the frame's height and width where `rgb` is a reduced picture of it, whose rounded size may have
+    another box: `restore` takes the frame's.
+    """
+    box = content_box(spec, *(frame_size or rgb.shape[:2]))
     content = apply_filters(resize(rgb, box.height, box.width), spec.filters)
     if spec.resize == "stretch":
         return content

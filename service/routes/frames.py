@@ -32,7 +32,7 @@ router = APIRouter(tags=["frames"])
 T = TypeVar("T")
 
 FRAMES_AT_ONCE = 4
-"""Files of one request that are under way together; the rest of the house is for others."""
+"""Files of one request that are under way together at most; the rest of the house is for others."""
 
 
 @router.post(
@@ -133,8 +133,8 @@ async def _segment_one(work: _Work, part: Part) -> Response:
 
 
 async def _segment_several(work: _Work, parts: list[Part], request: Request) -> Response:
-    """Each file has its own fate; the answer keeps their order."""
-    turn = asyncio.Semaphore(FRAMES_AT_ONCE)
+    """Each file has its own fate; the answer keeps their order. In a small house they do not refuse each other."""
+    turn = asyncio.Semaphore(min(FRAMES_AT_ONCE, request.app.state.settings.max_queued_frames))
 
     async def run(part: Part) -> Encoded | EndomaskError:
         async with turn:

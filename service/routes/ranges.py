@@ -1,5 +1,6 @@
 """A stored file as an answer: whole, or the range that was asked for, read as fast as the caller takes it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
@@ -11,6 +12,7 @@ from service.errors import MalformedRequest, RangeNotSatisfiable
 from service.storage.store import StoredFile
 
 _CHUNK_BYTES = 1 << 18
+_RANGE = re.compile(r"([0-9]{0,18})\s*-\s*([0-9]{0,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,13 @@ class ByteRange:
         unit, _, said = header.strip().partition("=")
         if unit.strip().lower() != "bytes":
             return None
-        ranges = [cls._parse_one(text.strip(), size, header) for text in said.split(",")]
-        return ranges[0] if len(ranges) == 1 else None
+        return None if "," in said else cls._parse_one(said.strip(), size, header)
 
     @classmethod
     def _parse_one(cls, text: str, size: int, header: str) -> Self:
-        first, dash, last = (part.strip() for part in text.partition("-"))
-        if not dash or not (first or last) or not (first + last).isdecimal():
+        found = _RANGE.fullmatch(text)
+        first, last = found.groups() if found else ("", "")
+        if not (first or last):
             raise MalformedRequest(f"range is {header[:80]!r}; it reads like 'bytes=0-1023'")
         start = int(first) if first else max(0, size - int(last))
         end = min(int(last), size - 1) if first and last else size - 1

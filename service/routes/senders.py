@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from service.backends.cores import available_cores
 from service.bodies import Sender
 from service.errors import CallerLimit, Overloaded
 from service.settings import Settings
@@ -20,6 +21,8 @@ class Senders:
         self._most_of_a_caller = settings.max_uploads_per_caller
         self._callers: Counter[str] = Counter()
         self._at: dict[str, tuple[Sender, asyncio.Event]] = {}
+        self.deciding = asyncio.Semaphore(max(2, available_cores()))
+        """Held while a whole upload is read, its first frame decoded and a job made of it: others wait."""
 
     @contextmanager
     def admit(self, caller: str) -> Iterator[None]:

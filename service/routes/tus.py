@@ -3,6 +3,7 @@
 HEAD comes here as GET (`service.middleware`): the headers are the protocol's, the body is for people.
 """
 
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
@@ -95,12 +96,15 @@ async def begin_upload(
     query, name, sha256 = tus.read_metadata(request)
     length = tus.read_number(request, "Upload-Length")
     _judge_length(length, state.settings)
-    asked = read_query(query, state.registry, state.settings, caller=caller_of(request), key=idempotency_key)
-    upload = await run_in_threadpool(state.arrivals.begin, asked.named(name), length, sha256)
+    asked = await run_in_threadpool(
+        read_query, query, state.registry, state.settings, caller=caller_of(request), key=idempotency_key
+    )
+    given = request.headers.get("upload-metadata")
+    upload = await run_in_threadpool(state.arrivals.begin, asked.named(name), length, sha256, given)
     request.state.model = f"{asked.model}/{asked.version}"
     fresh = await run_in_threadpool(state.resumable.offset, upload) == 0
     if fresh and media_type(request.headers.get("content-type")) == tus.PART_TYPE:
-        upload = await _add(request, upload.id, 0)
+        upload = await _add_if_admitted(request, upload)
     answer = await _answer(request, upload, 201)
     answer.headers["Location"] = f"{UPLOADS_PATH}/{upload.id}"
     return answer
@@ -120,10 +124,13 @@ async def get_upload(request: Request, response: Response, upload_id: str) -> Up
     upload = await run_in_threadpool(uploads.get, upload_id)
     offset = await run_in_threadpool(uploads.offset, upload)
     if offset == upload.length and upload.asked is not None:
-        upload = await run_in_threadpool(_end_if_possible, request.app.state.arrivals, uploads, upload)
+        async with request.app.state.senders.deciding:
+            upload = await run_in_threadpool(_end_if_possible, request.app.state.arrivals, uploads, upload)
     expires_at = await run_in_threadpool(uploads.expires_at, upload_id)
     response.headers.update(_headers(upload, offset, expires_at))
     response.headers["Upload-Length"] = str(upload.length)
+    if upload.metadata:
+        response.headers["Upload-Metadata"] = upload.metadata
     response.headers["Cache-Control"] = "no-store"
     return describe_upload(upload, offset, expires_at)
 
@@ -177,12 +184,27 @@ async def override_method(request: Request, upload_id: str) -> Response:
 
 async def _add(request: Request, upload_id: str, begins_at: int) -> Upload:
     """Read the body into the upload, which may be at its end then."""
+    with request.app.state.senders.admit(caller_of(request)):
+        return await _add_admitted(request, upload_id, begins_at)
+
+
+async def _add_if_admitted(request: Request, upload: Upload) -> Upload:
+    """The first bytes, unless too many uploads are being read: the upload is there, and PATCH may send them."""
+    with ExitStack() as admitted:
+        try:
+            admitted.enter_context(request.app.state.senders.admit(caller_of(request)))
+        except (CallerLimit, Overloaded):
+            return upload
+        return await _add_admitted(request, upload.id, 0)
+
+
+async def _add_admitted(request: Request, upload_id: str, begins_at: int) -> Upload:
     refuse_encoded(request)
     senders: Senders = request.app.state.senders
     uploads: ResumableUploads = request.app.state.resumable
     arrivals: Arrivals = request.app.state.arrivals
     said = tus.read_checksum(request)
-    with senders.admit(caller_of(request)), await run_in_threadpool(uploads.lock, upload_id):
+    with await run_in_threadpool(uploads.lock, upload_id):
         upload = await run_in_threadpool(uploads.get, upload_id)
         offset = await run_in_threadpool(uploads.offset, upload)
         if offset != begins_at:
@@ -198,7 +220,8 @@ async def _add(request: Request, upload_id: str, begins_at: int) -> Upload:
                 await arrivals.receive(upload, sender.chunks(), said)
         if await run_in_threadpool(uploads.offset, upload) < upload.length:
             return upload
-        return await run_in_threadpool(arrivals.end, upload)
+        async with senders.deciding:
+            return await run_in_threadpool(arrivals.end, upload)
 
 
 def _end_if_possible(arrivals: Arrivals, uploads: ResumableUploads, upload: Upload) -> Upload:

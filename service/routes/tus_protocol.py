@@ -1,7 +1,6 @@
 """The tus protocol's headers (https://tus.io/protocols/resumable-upload, version 1.0.0), read and written."""
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable, Coroutine
@@ -39,6 +38,8 @@ class TusRoute(APIRoute):
                 response = await handle(request)
             except EndomaskError as error:
                 response = respond(error, request)
+                if isinstance(error, OtherProtocol):
+                    response.headers["Tus-Version"] = VERSION
             except RequestValidationError as error:
                 response = respond(InvalidParameter(explain_validation(error)), request)
             response.headers["Tus-Resumable"] = VERSION
@@ -104,5 +105,5 @@ def expires(seconds: float) -> str:
 def _decode(encoded: str, where: str) -> bytes:
     try:
         return base64.b64decode(encoded.strip(), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also for what is not ASCII
         raise MalformedRequest(f"{where} is not base64: {encoded[:40]!r}") from error

@@ -84,16 +84,19 @@ async def upload(
     state = request.app.state
     settings: Settings = state.settings
     jobs: VideoJobs = state.jobs
-    asked = read_query(query, state.registry, settings, caller=caller_of(request), key=idempotency_key)
+    asked = await run_in_threadpool(
+        read_query, query, state.registry, settings, caller=caller_of(request), key=idempotency_key
+    )
     request.state.model = f"{asked.model}/{asked.version}"
-    await run_in_threadpool(jobs.require_room, asked)
+    arriving = await run_in_threadpool(state.resumable.arriving, asked.caller)
+    await run_in_threadpool(jobs.require_room, asked, arriving)
     checksum = hashlib.sha256()
     file = UploadFile(jobs.store.data.new_upload(), jobs.store.data.require_space, [checksum])
     try:
         with state.senders.admit(asked.caller):
-            name = await _receive(request, settings, jobs, file)
-        asked = asked.named(name)
-        record = await run_in_threadpool(accept, settings, jobs, asked, file.path, checksum.hexdigest())
+            asked = asked.named(await _receive(request, settings, jobs, file))
+            async with state.senders.deciding:
+                record = await run_in_threadpool(accept, settings, jobs, asked, file.path, checksum.hexdigest())
     finally:
         await run_in_threadpool(file.path.unlink, missing_ok=True)
     answer = describe_job(record)

@@ -1,6 +1,7 @@
 """This machine's data folder: uploads on their way, what is being deleted, and how much room there is."""
 
 import errno
+import os
 import shutil
 import time
 import uuid
@@ -13,6 +14,8 @@ from service.errors import NoSpace
 GIGABYTE = 1_000_000_000
 ABANDONED_AFTER_SECONDS = 3600.0
 """What belongs to no job is removed when it has rested for so long: files may be older than their job's row."""
+_NO_SYNC = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What a mounted file system says that knows no such thing for folders."""
 
 
 @contextmanager
@@ -24,6 +27,40 @@ def full_disk_is_no_space() -> Iterator[None]:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
         raise NoSpace("the disk of the data folder is full; nothing was kept that is not whole") from error
+
+
+def make_durable(path: Path) -> None:
+    """Have a file, or a folder and all that is in it, survive a loss of power. Its own name is its folder's affair."""
+    if path.is_dir():
+        for entry in path.iterdir():
+            make_durable(entry)
+    sync(path)
+
+
+def sync(path: Path) -> None:
+    """Have a file's contents or a folder's names on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with full_disk_is_no_space():
+            os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC or not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A name to write to, which becomes `path` once it is whole and durable, whoever else writes the same."""
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield temporary
+        make_durable(temporary)
+        temporary.replace(path)
+        sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 class DataFolder:

@@ -2,14 +2,15 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from service.storage.disk import DataFolder, full_disk_is_no_space, has_rested
-from service.storage.store import Workplace
+from service.storage.disk import DataFolder, full_disk_is_no_space, has_rested, make_durable, sync
+from service.storage.store import Workplace, deleted_meanwhile
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 
@@ -27,7 +28,8 @@ class FolderFile:
         return cls(path, status.st_size, f'"{status.st_mtime_ns:x}-{status.st_size:x}"')
 
     def open(self) -> BinaryIO:
-        return self.path.open("rb")
+        with deleted_meanwhile():
+            return self.path.open("rb")
 
 
 class FolderStore:
@@ -40,7 +42,7 @@ class FolderStore:
 
     def adopt(self, upload: Path, job_id: str) -> None:
         """It keeps its own name too, so that nothing is lost when the process dies before the job is on record. Where
-        the file system has no second names, it moves."""
+        the file system has no second names, it is copied. Raises NoSpace."""
         place = self.place(job_id)
         with full_disk_is_no_space():
             place.results.mkdir(parents=True)
@@ -50,7 +52,10 @@ class FolderStore:
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                upload.rename(place.source)
+                self.data.require_space(upload.stat().st_size)
+                shutil.copyfile(upload, place.source)
+            make_durable(self._videos / job_id)
+            sync(self._videos)
 
     @contextmanager
     def at(self, job_id: str) -> Iterator[Workplace]:

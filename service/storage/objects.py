@@ -9,6 +9,7 @@
 Credentials, region and endpoint come from where every AWS client takes them: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`.
 """
 
+import errno
 import json
 import shutil
 import time
@@ -26,10 +27,12 @@ from s3fs import S3FileSystem
 from service.errors import NotReady, StorageUnavailable
 from service.storage.disk import ABANDONED_AFTER_SECONDS, DataFolder, full_disk_is_no_space
 from service.storage.scratch import Scratch
-from service.storage.store import Workplace
+from service.storage.store import Workplace, deleted_meanwhile
 
 _READ_BYTES = 1 << 20
 _MARK = ".piece"
+_PASSING = {errno.EBUSY, errno.EREMOTEIO}
+"""What s3fs makes of SlowDown, ServiceUnavailable and InternalError."""
 
 
 @contextmanager
@@ -39,6 +42,10 @@ def _answering() -> Iterator[None]:
         yield
     except (BotoCoreError, TimeoutError, ConnectionError) as error:
         raise NotReady("the object store does not answer; try again in a moment") from error
+    except OSError as error:
+        if error.errno not in _PASSING:
+            raise
+        raise NotReady("the object store refuses for a moment; try again later") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class ObjectFile:
     etag: str
 
     def open(self) -> BinaryIO:
-        with _answering():
+        with _answering(), deleted_meanwhile():
             return cast(BinaryIO, self.files.open(self.key, "rb", block_size=_READ_BYTES, cache_type="readahead"))
 
 
@@ -132,9 +139,9 @@ class ObjectStore:
                 self._files.pipe_file(key + _MARK, mark, mode="create")
         except FileExistsError:
             self._remove(f"{key}.{attempt}")
-            return False
-        finally:
             shutil.rmtree(local)
+            return False
+        shutil.rmtree(local)
         return True
 
     def publish(self, job_id: str, names: Sequence[str]) -> None:

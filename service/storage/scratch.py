@@ -7,7 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 
@@ -26,6 +26,7 @@ class Scratch:
         self._root = root
         self._folder: Path | None = None
         self._lock = Lock()
+        self._making = Lock()
         self._users: Counter[str] = Counter()
         self._used_at: dict[str, float] = {}
         self._unwanted: set[str] = set()
@@ -83,7 +84,7 @@ class Scratch:
         """Remove what processes left that were killed."""
         self.tidy()
         for path in self._root.glob("*/lock"):
-            with path.open("r") as lock:
+            with suppress(FileNotFoundError), path.open("r") as lock:  # another process may sweep too
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -98,11 +99,12 @@ class Scratch:
 
     def _own(self) -> Path:
         """Made when it is first needed: a server needs none."""
-        if self._folder is None:
-            folder = self._root / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-            made = folder.with_name(f"new-{folder.name}")
-            made.mkdir(parents=True)
-            self._held = (made / "lock").open("w")
-            fcntl.flock(self._held, fcntl.LOCK_EX)
-            self._folder = made.rename(folder)
-        return self._folder
+        with self._making:
+            if self._folder is None:
+                folder = self._root / f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+                made = folder.with_name(f"new-{folder.name}")
+                made.mkdir(parents=True)
+                self._held = (made / "lock").open("w")
+                fcntl.flock(self._held, fcntl.LOCK_EX)
+                self._folder = made.rename(folder)
+            return self._folder

@@ -1,12 +1,22 @@
 """The one seam between jobs and where they lie; `FolderStore` and `ObjectStore` fill it."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from service.errors import UnknownVideo
 from service.storage.disk import DataFolder
+
+
+@contextmanager
+def deleted_meanwhile() -> Iterator[None]:
+    """Raise UnknownVideo where a file is gone that was there when it was asked for."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UnknownVideo("the files of this video are gone; it was deleted meanwhile") from error
 
 
 class StoredFile(Protocol):
@@ -19,7 +29,7 @@ class StoredFile(Protocol):
         """With its quotes; another one when the contents are others."""
 
     def open(self) -> BinaryIO:
-        """For reading, seekable. Blocks, as reading it does."""
+        """For reading, seekable; raises UnknownVideo when it is gone. Blocks, as reading it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Bytes for a resumable upload, from where it is to where they end; and its end, when all have come."""
 
+import asyncio
 import base64
 import hashlib
 from collections import OrderedDict
@@ -39,24 +40,29 @@ class Arrivals:
         self._running: OrderedDict[str, tuple[int, Checksum]] = OrderedDict()
         """Length and checksum of what this process has seen of an upload, so that it need not be read again."""
 
-    def begin(self, asked: Asked, length: int, sha256: str | None) -> Upload:
-        """A new upload, or the one that the same request began; raises Conflict, CallerLimit, Overloaded, NoSpace."""
+    def begin(self, asked: Asked, length: int, sha256: str | None, metadata: str | None = None) -> Upload:
+        """A new upload, or the one that the same request began, which takes no room anew; raises Conflict, CallerLimit,
+        Overloaded, NoSpace, UploadBusy."""
+        begun = self._uploads.begun_before(asked, length, sha256)
+        if begun is not None:
+            if begun.job_id is None or self._is_there(begun.job_id):
+                return begun
+            self._uploads.remove(begun.id)
         self._jobs.require_room(asked, arriving=self._uploads.arriving(asked.caller))
         self._jobs.store.data.require_space(length)
-        upload = self._uploads.create(asked, length, sha256)
-        if upload.job_id is None:
-            return upload
+        return self._uploads.create(asked, length, sha256, metadata)
+
+    def _is_there(self, job_id: str) -> bool:
         try:
-            self._jobs.get(upload.job_id)
+            self._jobs.get(job_id)
         except UnknownVideo:
-            self._uploads.remove(upload.id)
-            return self._uploads.create(asked, length, sha256)
-        return upload
+            return False
+        return True
 
     async def receive(self, upload: Upload, chunks: AsyncIterator[bytes], said: PartChecksum | None) -> None:
         """Add a part. What came is kept when the sender breaks off, unless it can't be verified. Raises TooLarge,
         ChecksumMismatch, NoSpace and what `chunks` raises."""
-        offset = self._uploads.offset(upload)
+        offset = await asyncio.to_thread(self._uploads.offset, upload)
         whole = self._checksum_until(upload.id, offset)
         checksums: list[Checksum] = [whole] if whole else []
         if said is None:
@@ -64,7 +70,7 @@ class Arrivals:
         else:
             part = hashlib.new(said.algorithm, usedforsecurity=False)
             checksums.append(part)
-            self._uploads.begin_unverified(upload.id)
+            await asyncio.to_thread(self._uploads.begin_unverified, upload.id)
         file = UploadFile(self._uploads.data(upload.id), self._jobs.store.data.require_space, checksums)
         try:
             await file.receive(_at_most(chunks, upload.length - offset))
@@ -74,11 +80,16 @@ class Arrivals:
                     "not what Upload-Checksum says; nothing of them was kept"
                 )
             if said:
-                self._uploads.verified(upload.id)
+                await asyncio.to_thread(self._uploads.verified, upload.id)
         finally:
-            self._uploads.drop_unverified(upload.id)
-            if whole and self._uploads.data(upload.id).stat().st_size == offset + file.bytes:
-                self._remember(upload.id, offset + file.bytes, whole)
+            arrived = await asyncio.to_thread(self._settle, upload)
+            if whole and arrived == offset + file.bytes:
+                self._remember(upload.id, arrived, whole)
+
+    def _settle(self, upload: Upload) -> int:
+        """Drop what was not verified; how many bytes there are now."""
+        self._uploads.drop_unverified(upload.id)
+        return self._uploads.offset(upload)
 
     def end(self, upload: Upload) -> Upload:
         """Make a whole upload a job. Raises what may pass, CallerLimit and Unavailable, and after noting it what makes
@@ -87,6 +98,7 @@ class Arrivals:
         if upload.error_code is not None:
             raise Conflict(f"this upload was refused: {upload.error_detail}")
         if asked is None:
+            self._uploads.drop_bytes(upload)
             return upload
         data = self._uploads.data(upload.id)
         try:
@@ -96,17 +108,21 @@ class Arrivals:
             raise
         except CallerError as error:
             self._uploads.refused(upload, error)
+            self._running.pop(upload.id, None)
             raise
-        return self._uploads.became(upload, job.id)
+        ended = self._uploads.became(upload, job.id)
+        self._running.pop(upload.id, None)
+        return ended
 
     def _whole_checksum(self, upload: Upload, data: Path) -> str:
-        """In hexadecimal; raises ChecksumMismatch when it is not the sender's."""
-        remembered = self._running.pop(upload.id, None)
-        if remembered and remembered[0] == upload.length:
-            found = remembered[1].hexdigest()
-        else:
+        """In hexadecimal; raises ChecksumMismatch when it is not the sender's. It stays known until the upload's end:
+        one that finds no room asks again, and again."""
+        length, checksum = self._running.get(upload.id, (0, None))
+        if checksum is None or length != upload.length:
             with data.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                checksum = hashlib.file_digest(file, "sha256")
+            self._remember(upload.id, upload.length, checksum)
+        found = checksum.hexdigest()
         if upload.sha256 not in {None, found}:
             raise ChecksumMismatch(f"the sha256 of what arrived is {found}, not {upload.sha256}; send it again")
         return found

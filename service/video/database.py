@@ -18,6 +18,15 @@ _TABLES_LOCK = 0x656E646F
 _ENTRY_LOCK = _TABLES_LOCK + 1
 """Number of the advisory lock under which jobs are counted and added."""
 
+_LIBPQ_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""A host that vanished without a word is noticed within seconds, or 15 000 ms, not after libpq's hours."""
+
 jobs = sa.Table(
     "video_jobs",
     metadata,
@@ -109,7 +118,9 @@ def open_database(settings: Settings) -> sa.Engine:
         engine = sa.create_engine(url, connect_args={"timeout": 30})
         sa.event.listen(engine, "connect", _tune_sqlite)
     else:
-        engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        place = sa.make_url(url).set(drivername="postgresql+psycopg")
+        patience = {name: value for name, value in _LIBPQ_PATIENCE.items() if name not in place.query}
+        engine = sa.create_engine(place, pool_pre_ping=True, connect_args=patience)
     try:
         with engine.begin() as connection:
             _make_tables(connection)
@@ -163,7 +174,7 @@ def _add_columns(connection: sa.Connection, table: sa.Table) -> None:
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
-    """Readers don't wait for the writer; what was committed survives a killed process; what was deleted is erased."""
+    """Readers don't wait for the writer; what was committed survives a loss of power; what was deleted is erased."""
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")

@@ -7,7 +7,6 @@ fades is off: endoscopy has few, and on those frames the same bytes come out for
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from typing import get_args
 
 import av
@@ -27,6 +26,8 @@ _OPTIONS: dict[EncoderName, dict[str, str]] = {
     "h264_nvenc": {"preset": "p4", "rc": "vbr", "cq": "23", "b": "0", "bf": "0", "forced-idr": "1"},
     "h264_qsv": {"preset": "faster", "global_quality": "23", "bf": "0", "forced_idr": "1"},
 }
+_PROVED: set[tuple[EncoderName, int, int]] = set()
+"""Encoders and picture sizes of which a packet was seen in this process."""
 _PIXEL_FORMATS: dict[EncoderName, str] = {"libx264": "yuv420p", "h264_nvenc": "yuv420p", "h264_qsv": "nv12"}
 
 
@@ -70,10 +71,19 @@ def choose_encoder(asked: EncoderChoice, width: int, height: int) -> EncoderName
     return asked
 
 
-@cache
 def encodes(name: EncoderName, width: int, height: int) -> bool:
     """Whether an encoder gives a packet for a picture: a build may name encoders for which there is no device, driver
-    or licence, and devices have largest and smallest pictures."""
+    or licence, and devices have largest and smallest pictures.
+
+    Only a packet is remembered: a GPU that has no session left now has one later.
+    """
+    asked = name, width, height
+    if asked not in _PROVED and _try_picture(*asked):
+        _PROVED.add(asked)
+    return asked in _PROVED
+
+
+def _try_picture(name: EncoderName, width: int, height: int) -> bool:
     second = Fraction(1, 25)
     video = VideoFormat(width, height, second, 1 / second, Fraction(1), Colour(), name)
     try:

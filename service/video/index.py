@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from service.storage.disk import appearing
 from service.video.options import VideoOptions
 
 I64 = npt.NDArray[np.int64]
@@ -48,12 +49,10 @@ class VideoIndex:
 
     def save(self, path: Path) -> None:
         """Write the index; a reader sees all of it or nothing."""
-        temporary = path.with_suffix(".tmp")
         base, flags = self.time_base, (int(self.ordinal), int(self.repaired))
         numbers = [base.numerator, base.denominator, self.last_duration, *flags, self.discarded]
-        with temporary.open("wb") as file:
+        with appearing(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, stamps=self.stamps, keyframes=self.keyframes, numbers=np.array(numbers))
-        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

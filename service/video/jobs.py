@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -18,7 +19,7 @@ from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from service.errors import CallerLimit, Conflict, NoSpace, NotFound, NotReady, Overloaded
 from service.settings import Settings
 from service.storage.opening import open_store
-from service.storage.store import StoredFile
+from service.storage.store import StoredFile, deleted_meanwhile
 from service.video.asked import Asked
 from service.video.database import database_url, one_at_a_time, open_database
 from service.video.heartbeat import alive
@@ -34,6 +35,8 @@ _KEY_USED = "this Idempotency-Key was used for another video or other parameters
 _LATEST_JOBS = 10
 _CANCEL_WAIT_SECONDS = 3.0
 _CANCEL_POLL_SECONDS = 0.05
+_LARGEST_INTEGER = 2**31 - 1
+"""That a database's column takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class VideoJobs:
             if (existing := self.find_same(new)) is None:
                 raise
             return existing
+        except NotReady:
+            raise  # perhaps the job is on record and only the answer was lost; if not, the sweep removes the files
         except BaseException:
             self.store.delete(job_id)
             raise
@@ -153,14 +158,15 @@ class VideoJobs:
 
     def result(self, job_id: str, name: str) -> StoredFile:
         """A finished job's file; raises UnknownVideo, NotFound when it was not asked for, Conflict when it is
-        not there yet or never will be."""
+        not there yet or never will be, NotReady."""
         job = self.get(job_id)
         files = VideoOptions.from_stored(job.options).files
         if name not in files:
             raise NotFound(f"this job was asked for {', '.join(files)}; {name} is not among them (query `outputs`)")
         if job.status != "succeeded":
             raise Conflict(f"the job is {job.status}; results are there when it has succeeded")
-        return self.store.result(job_id, name)
+        with deleted_meanwhile():
+            return self.store.result(job_id, name)
 
     def cancel(self, job_id: str) -> JobRecord:
         """Stop a job and keep its record; raises Conflict when it has ended."""
@@ -172,11 +178,14 @@ class VideoJobs:
         return self.get(job_id)
 
     def delete(self, job_id: str) -> None:
-        """Stop a job if it runs and remove upload, results and record; raises UnknownVideo."""
+        """Stop a job if it runs and remove upload, results and record; raises UnknownVideo, and NotReady while the
+        record stays, so that it can be repeated."""
         if self.get(job_id).active:
             self._table.cancel(job_id)
-        self._table.delete(job_id)
         self.store.delete(job_id)
+        self._table.delete(job_id)
+        with suppress(NotReady):  # the sweep removes it then
+            self.store.delete(job_id)  # what a worker wrote before it saw that
 
     def workers_alive(self) -> int:
         """Workers that were heard of lately."""
@@ -232,5 +241,12 @@ def _columns(new: NewJob) -> dict[str, object]:
         "idempotency_key": asked.idempotency_key,
         "caller": asked.caller,
         "retention_hours": asked.retention_hours,
-        "frames_total": new.info.frames,
+        "frames_total": _frames_expected(new),
     }
+
+
+def _frames_expected(new: NewJob) -> int | None:
+    """By the header, which may lie, until the index has counted them."""
+    if new.info.frames is None:
+        return None
+    return max(0, min(new.info.frames, new.asked.options.max_frames or _LARGEST_INTEGER, _LARGEST_INTEGER))

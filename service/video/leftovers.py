@@ -15,8 +15,8 @@ async def keep_swept(data: DataFolder, uploads: ResumableUploads, every_seconds:
     """Until cancelled, remove uploads that were cut off and resumable ones that have expired."""
     while True:
         await asyncio.sleep(every_seconds)
-        try:
-            await asyncio.to_thread(data.sweep)
-            await asyncio.to_thread(uploads.sweep)
-        except OSError:
-            log.exception("sweeping the data folder failed; next try in %g s", every_seconds)
+        for sweep in (data.sweep, uploads.sweep):
+            try:
+                await asyncio.to_thread(sweep)
+            except Exception:
+                log.exception("sweeping the data folder failed; next try in %g s", every_seconds)

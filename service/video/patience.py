@@ -6,6 +6,7 @@ from threading import Event
 from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,6 +37,8 @@ class Patience:
                 return ask(*args, **kwargs)
             except (OperationalError, InterfaceError) as error:
                 log.warning("the job database is away (%s); next try in %g s", type(error.orig).__name__, wait_seconds)
+            except NoConnectionLeft:
+                log.warning("every connection to the job database is in use; next try in %g s", wait_seconds)
             if self._stopped.wait(wait_seconds):
                 raise Stopping
             wait_seconds = min(2 * wait_seconds, _LONGEST_WAIT_SECONDS)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from service.loading import LoadedModel
+from service.storage.disk import appearing
 from service.video.decoding.limits import DecoderLimits
 from service.video.encoder import choose_encoder
 from service.video.index import VideoIndex, plan_segments
@@ -48,9 +49,10 @@ def process_file(
     with SharedReader() as reader:
         for segment in plan_segments(work.index, options):
             process_segment(work, segment, partial(_report, on_progress, segment.first, len(work.index)), reader)
-    from service.video.results import finish  # noqa: PLC0415  (plotting and Parquet are slow to import)
+    from service.video.results import finish, remove_unfinished  # noqa: PLC0415  (slow to import)
 
     summary = finish(work, out_dir)
+    remove_unfinished(out_dir)
     shutil.rmtree(folder)
     return summary
 
@@ -83,7 +85,7 @@ def _keep_encoder(folder: Path, info: VideoInfo, options: VideoOptions) -> Encod
     size = info.width + info.width % 2, info.height + info.height % 2
     kept = folder / _ENCODER_FILE
     if not kept.exists():
-        temporary = kept.with_suffix(".tmp")
-        temporary.write_text(json.dumps(choose_encoder(options.encoder, *size)))
-        temporary.replace(kept)
+        chosen = choose_encoder(options.encoder, *size)
+        with appearing(kept) as temporary:
+            temporary.write_text(json.dumps(chosen))
     return choose_encoder(json.loads(kept.read_text()), *size)

@@ -145,7 +145,8 @@ class JobTable:
             if not _goes_on(connection, job_id):
                 return None
             insert = upsert(connection, steps).values(job_id=job_id, name=name, attempts=1)
-            again = {"attempts": steps.c.attempts + 1, "frames_done": sa.func.coalesce(steps.c.frames, 0)}
+            done = sa.case((steps.c.frames.is_not(None), steps.c.frames_done), else_=0)
+            again = {"attempts": steps.c.attempts + 1, "frames_done": done}
             begun = insert.on_conflict_do_update(index_elements=[steps.c.job_id, steps.c.name], set_=again)
             return int(connection.execute(begun.returning(steps.c.attempts)).scalar_one())
 
@@ -156,9 +157,10 @@ class JobTable:
             connection.execute(sa.update(steps).where(_step(job_id, name)).values(values))
 
     def report_step(self, job_id: str, name: str, frames_done: int) -> bool:
-        """Write a step's progress; False when the job is to stop."""
+        """Write a step's progress, unless it was done before; False when the job is to stop."""
+        here = _step(job_id, name) & steps.c.frames.is_(None)
         with self._engine.begin() as connection:
-            connection.execute(sa.update(steps).where(_step(job_id, name)).values(frames_done=frames_done))
+            connection.execute(sa.update(steps).where(here).values(frames_done=frames_done))
             return _goes_on(connection, job_id)
 
     def end_step(self, job_id: str, name: str, model: str, frames: int, damaged: int, length: int) -> None:

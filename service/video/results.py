@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 from service.errors import UndecodableVideo
+from service.storage.disk import make_durable, sync
 from service.video.index import Segment, plan_segments
 from service.video.options import SUMMARY_FILE
 from service.video.report import write_report
@@ -16,18 +17,40 @@ from service.video.tables import Series, TableWriter, read_rows
 from service.video.work import VideoWork
 from service.video.writer import Part, join
 
+_UNFINISHED = "unfinished-"
+
 
 def finish(work: VideoWork, out_dir: Path) -> Summary:
-    """Join the segments' files into the results; each appears under its name once it is whole.
+    """Join the segments' files into the results; each appears under its name once it is whole and durable.
 
-    Two calls at once (a worker that was taken for dead, and its heir) don't meet: each makes its own.
+    Two calls at once (a worker that was taken for dead, and its heir) don't meet: each makes its own. Raises
+    FileNotFoundError when `out_dir` is gone: the job was deleted.
     """
     segments = plan_segments(work.index, work.options)
     stats = [SegmentStats.load(work.folder / segment.name / "stats.json") for segment in segments]
     if not any(entry.frames for entry in stats):
         raise UndecodableVideo(f"not one of the video's {len(work.index)} frames can be decoded")
-    made = out_dir / f"unfinished-{uuid.uuid4().hex[:8]}"
-    made.mkdir(parents=True)
+    made = out_dir / f"{_UNFINISHED}{uuid.uuid4().hex[:8]}"
+    made.mkdir()
+    try:
+        summary = _make(work, segments, stats, made)
+        make_durable(made)
+        for name in work.options.files:
+            (made / name).replace(out_dir / name)
+        sync(out_dir)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return summary
+
+
+def remove_unfinished(out_dir: Path) -> None:
+    """Remove what calls left that were killed; only for who knows that no other call is wanted."""
+    for left in out_dir.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _make(work: VideoWork, segments: list[Segment], stats: list[SegmentStats], made: Path) -> Summary:
+    """All results, in a folder of their own."""
     series = _write_tables(work, segments, made)
     summary = summarise(work, series, stats)
     (made / SUMMARY_FILE).write_text(json.dumps(summary.as_json(), indent=2) + "\n")
@@ -38,10 +61,6 @@ def finish(work: VideoWork, out_dir: Path) -> Summary:
     if "report" in work.options.outputs:
         samples = sorted(path for segment in segments for path in (work.folder / segment.name).glob("sample-*.jpg"))
         write_report(made / "report.html", summary, series, samples)
-    for name in work.options.files:
-        (made / name).replace(out_dir / name)
-    for left in out_dir.glob("unfinished-*"):
-        shutil.rmtree(left, ignore_errors=True)
     return summary
 
 

@@ -20,10 +20,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from service.errors import Conflict, EndomaskError, UnknownUpload, UploadBusy, UploadExpired
-from service.storage.disk import DataFolder, full_disk_is_no_space
+from service.storage.disk import DataFolder, full_disk_is_no_space, has_rested
 from service.video.asked import Asked
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Upload:
     job_id: str | None = None
     error_code: str | None = None
     error_detail: str | None = None
+    metadata: str | None = None
+    """The protocol's header as it was given, until the upload has come to an end."""
 
 
 class Lock:
@@ -54,11 +57,14 @@ class Lock:
             os.close(self._descriptor)
             raise UploadBusy("another request is sending to this upload; wait, then ask how far it is") from error
 
+    def release(self) -> None:
+        os.close(self._descriptor)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        os.close(self._descriptor)
+        self.release()
 
 
 class ResumableUploads:
@@ -70,36 +76,42 @@ class ResumableUploads:
         self._lasting_seconds = expires_hours * 3600
         self._clock = clock
 
-    def create(self, asked: Asked, length: int, sha256: str | None) -> Upload:
+    def create(self, asked: Asked, length: int, sha256: str | None, metadata: str | None = None) -> Upload:
         """A new upload, or with an idempotency key the one that was begun before; raises Conflict when that was for
-        something else, NoSpace."""
-        key = asked.idempotency_key
-        upload_id = hashlib.sha256(key.encode()).hexdigest()[:32] if key else uuid.uuid4().hex
-        upload = Upload(upload_id, length, asked.fingerprint(length, sha256), asked, sha256)
-        while not self._lay_down(upload):
-            try:
-                before = self.get(upload_id)
-            except UnknownUpload:
-                continue
-            except UploadExpired:
-                self.remove(upload_id)
-                continue
-            if before.fingerprint != upload.fingerprint:
-                raise Conflict("this Idempotency-Key was used for another upload or other parameters; choose a new one")
-            if before.error_code is None:
-                return before
-            self.remove(upload_id)
-        return upload
+        something else, NoSpace, UploadBusy."""
+        upload = replace(_new(asked, length, sha256), metadata=metadata)
+        for _ in range(_MOST_TRIES):
+            if self._lay_down(upload):
+                return upload
+            if (begun := self._begun_as(upload)) is not None:
+                return begun
+            self.remove(upload.id)
+        raise UploadBusy("other requests begin and end this upload just now; wait, then begin it again")
+
+    def begun_before(self, asked: Asked, length: int, sha256: str | None) -> Upload | None:
+        """What an idempotency key stands for, unless that was refused or has expired; raises Conflict when it was for
+        something else."""
+        return self._begun_as(_new(asked, length, sha256)) if asked.idempotency_key else None
+
+    def _begun_as(self, upload: Upload) -> Upload | None:
+        try:
+            before = self.get(upload.id)
+        except (UnknownUpload, UploadExpired):
+            return None
+        if before.fingerprint != upload.fingerprint:
+            raise Conflict("this Idempotency-Key was used for another upload or other parameters; choose a new one")
+        return before if before.error_code is None else None
 
     def get(self, upload_id: str) -> Upload:
-        """Raises UnknownUpload, UploadExpired."""
+        """Raises UnknownUpload, also for what can't be read, and UploadExpired."""
         try:
             stored = json.loads((self._folder(upload_id) / "upload.json").read_text())
-        except FileNotFoundError as error:
+            upload = Upload(**{**stored, "asked": Asked.from_stored(stored["asked"]) if stored["asked"] else None})
+        except (FileNotFoundError, ValueError, TypeError, KeyError) as error:
             raise _unknown(upload_id) from error
         if self.expires_at(upload_id) <= self._clock():
             raise UploadExpired(f"upload {upload_id} has expired; begin a new one")
-        return Upload(**{**stored, "asked": Asked.from_stored(stored["asked"]) if stored["asked"] else None})
+        return upload
 
     def lock(self, upload_id: str) -> Lock:
         """Raises UploadBusy, UnknownUpload. A part that was cut off before it was verified is dropped."""
@@ -107,7 +119,11 @@ class ResumableUploads:
             lock = Lock(self._folder(upload_id) / "lock")
         except FileNotFoundError as error:
             raise _unknown(upload_id) from error
-        self.drop_unverified(upload_id)
+        try:
+            self.drop_unverified(upload_id)
+        except BaseException:
+            lock.release()
+            raise
         return lock
 
     def offset(self, upload: Upload) -> int:
@@ -117,7 +133,13 @@ class ResumableUploads:
         try:
             return int((self._folder(upload.id) / "unverified").read_text())
         except FileNotFoundError:
+            pass
+        try:
             return self.data(upload.id).stat().st_size
+        except FileNotFoundError as error:  # it has come to its end since it was read
+            if self.get(upload.id).asked is not None:
+                raise _unknown(upload.id) from error
+            return upload.length
 
     def data(self, upload_id: str) -> Path:
         return self._folder(upload_id) / "data"
@@ -150,16 +172,22 @@ class ResumableUploads:
 
     def became(self, upload: Upload, job_id: str) -> Upload:
         """Note that an upload is a job now, and let go of its bytes."""
-        return self._end(replace(upload, asked=None, sha256=None, job_id=job_id))
+        return self._end(replace(upload, asked=None, sha256=None, metadata=None, job_id=job_id))
 
     def refused(self, upload: Upload, error: EndomaskError) -> Upload:
         """Note why an upload can't be a job, and let go of its bytes."""
-        return self._end(replace(upload, asked=None, sha256=None, error_code=error.code, error_detail=str(error)))
+        noted = replace(upload, asked=None, sha256=None, metadata=None)
+        return self._end(replace(noted, error_code=error.code, error_detail=str(error)))
 
     def _end(self, upload: Upload) -> Upload:
         _write(self._folder(upload.id) / "upload.json", json.dumps(_stored(upload)))
-        self.data(upload.id).unlink(missing_ok=True)
+        self.drop_bytes(upload)
         return upload
+
+    def drop_bytes(self, upload: Upload) -> None:
+        """Of an upload that has come to its end; a process may have been killed before it did so."""
+        if upload.asked is None:
+            self.data(upload.id).unlink(missing_ok=True)
 
     def remove(self, upload_id: str) -> None:
         """All of an upload; not the job that it has become."""
@@ -170,14 +198,15 @@ class ResumableUploads:
         return sum(upload.asked is not None and upload.asked.caller == caller for upload in self._all())
 
     def sweep(self) -> None:
-        """Remove those that have expired."""
+        """Remove those that have expired, and once they have rested those that can't be read."""
         for folder in self._root.iterdir():
             try:
-                self.get(folder.name)
+                self.drop_bytes(self.get(folder.name))
             except UploadExpired:
                 self.remove(folder.name)
             except UnknownUpload:
-                continue
+                if _ID.fullmatch(folder.name) and has_rested(folder):
+                    self.remove(folder.name)
 
     def _all(self) -> list[Upload]:
         found = []
@@ -209,6 +238,13 @@ class ResumableUploads:
         if not _ID.fullmatch(upload_id):
             raise _unknown(upload_id)
         return self._root / upload_id
+
+
+def _new(asked: Asked, length: int, sha256: str | None) -> Upload:
+    """Its id follows from the idempotency key, where there is one."""
+    key = asked.idempotency_key
+    upload_id = hashlib.sha256(key.encode()).hexdigest()[:32] if key else uuid.uuid4().hex
+    return Upload(upload_id, length, asked.fingerprint(length, sha256), asked, sha256)
 
 
 def _unknown(upload_id: str) -> UnknownUpload:

@@ -11,16 +11,16 @@ from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 
-from service.errors import WorkerDied
+from service.errors import UnknownVideo, WorkerDied
 from service.loading import LoadedModel, load_model
 from service.manifest.package import Package
 from service.niceness import give_way
 from service.settings import Settings
 from service.storage.store import Store, Workplace
 from service.video.decoding.limits import DecoderLimits
-from service.video.failures import MOST_DEATHS, describe
+from service.video.failures import MOST_DEATHS, describe, persevere
 from service.video.index import plan_segments
-from service.video.lengths import require_frames
+from service.video.lengths import require_frames, require_hours
 from service.video.options import VideoOptions
 from service.video.patience import Patience, Stopping
 from service.video.pipeline import KEPT_FILES, prepare_work
@@ -70,6 +70,7 @@ class Runner:
             if not all(ours):
                 self._works.forget(job_id)
             require_frames(len(work.index), self._settings.max_video_frames)
+            require_hours(work.index.duration_s, self._settings)
             self._ask(self._table.report, job_id, frames_total=len(work.index))
             return len(plan_segments(work.index, work.options))
 
@@ -111,7 +112,7 @@ class Runner:
 
     def finish(self, job_id: str) -> None:
         """Put the results together and end the job; raises Cancelled, Stopping."""
-        from service.video.results import finish  # noqa: PLC0415  (plotting and Parquet are slow to import)
+        from service.video.results import finish, remove_unfinished  # noqa: PLC0415  (slow to import)
 
         with self._attempt(job_id, "finish", "while its results are put together"), self._store.at(job_id) as place:
             self._store.data.require_space()
@@ -129,13 +130,23 @@ class Runner:
         )
         if not ended:
             raise Cancelled
+        remove_unfinished(place.results)
         self._store.drop_segments(job_id)
 
     def cancelled(self, job_id: str) -> None:
-        """Note that a job was stopped, unless it has ended already, and drop its unfinished work."""
+        """Note that a job was stopped, unless it has ended already."""
         if self._ask(self._table.end, job_id, "cancelled"):
             log.info("video %s was cancelled", job_id)
-        self._store.drop_segments(job_id)
+
+    def clear_up(self, job_id: str) -> None:
+        """Drop the unfinished work of a job that has ended, and all of one that was deleted meanwhile: its results may
+        have come after. Raises Stopping."""
+        try:
+            self._ask(self._table.get, job_id)
+        except UnknownVideo:
+            persevere(self.stopping, self._store.delete, job_id)
+        else:
+            persevere(self.stopping, self._store.drop_segments, job_id)
 
     def failed(self, job_id: str, error: Exception) -> None:
         """Note why a job can't be done: the uploader reads the sentence, the trace goes to the log."""
@@ -145,7 +156,8 @@ class Runner:
 
     @contextmanager
     def _attempt(self, job_id: str, step: str, where: str) -> Iterator[None]:
-        """Count a step as begun until it ends in whatever way; what stays counted has killed its worker."""
+        """Count a step as begun until it ends in whatever way; what stays counted has killed its worker. Raises
+        Cancelled, also where files are gone because the job is not wanted any more."""
         if self.stopping.is_set():
             raise Stopping
         give_way(self._settings.worker_niceness)
@@ -156,6 +168,11 @@ class Runner:
             raise WorkerDied(f"the video can't be processed {where}: {MOST_DEATHS} workers died there")
         try:
             yield
+        except BaseException as error:
+            self._works.forget(job_id)
+            if isinstance(error, FileNotFoundError) and not self._ask(self._table.report, job_id):
+                raise Cancelled from error
+            raise
         finally:
             self._ask(self._table.forgive_step, job_id, step)
 

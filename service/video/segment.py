@@ -15,6 +15,7 @@ import numpy as np
 from service.errors import InferenceFailed
 from service.imaging.geometry import U8
 from service.imaging.masks import encode_png
+from service.storage.disk import make_durable, sync
 from service.video.annotator import Annotator
 from service.video.files import SegmentFiles, save_edges, save_sample
 from service.video.index import Segment
@@ -90,8 +91,10 @@ def process_segment(
             reader = stack.enter_context(decoder.reading(work))
             stats = _SegmentRun(work, segment, unfinished, reader).run(on_frame)
         stats.save(unfinished / "stats.json")
+        make_durable(unfinished)
         if not done.is_dir():
             unfinished.rename(done)
+            sync(work.folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return stats

@@ -5,9 +5,11 @@ other once the lease has run out, and goes on after the last recorded step.
 """
 
 import logging
+import math
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -18,7 +20,6 @@ from service.video.heartbeat import BEAT_SECONDS, Rounds, beat
 from service.video.slot import Slot, slot
 
 if TYPE_CHECKING:
-    from service.video.retention import Retention
     from service.video.takeover import TakeOver
     from service.video.workflow import Activity
 
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 _ABANDON_SECONDS = 5.0
 """Part of the grace that is kept for dropping a segment and closing the database."""
 _SWEEP_SECONDS = 600.0
+_SWEEP_END_SECONDS = 2.0
+"""How long the end waits for a sweep; what it leaves is done at the next."""
 
 
 def run(settings: Settings) -> None:
@@ -59,27 +62,61 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     activity = launch(settings, runner, held.worker_id)
     log.info("worker %s takes videos", held.worker_id)
     taking = TakeOver(engine, store, held.worker_id)
-    _keep_house(engine, held, taking, Retention(settings, engine, store), activity, stop)
+    sweeper = Sweeper([taking.sweep, Retention(settings, engine, store).sweep])
+    _keep_house(engine, held, taking, sweeper, activity, stop)
     runner.stopping.set()
     if not activity.wait_until_idle(settings.shutdown_grace_seconds - _ABANDON_SECONDS):
         runner.abandoning.set()
         activity.wait_until_idle(_ABANDON_SECONDS)
+    sweeper.wait(_SWEEP_END_SECONDS)
     shut_down()
     taking.leave()
     store.close()
+
+
+class Sweeper:
+    """Sweeps now and then, one round at a time, in a thread of its own: a round may last longer than the lease, and the
+    worker's heart beats on."""
+
+    def __init__(self, sweeps: Sequence[Callable[[], None]], every_seconds: float = _SWEEP_SECONDS) -> None:
+        self._sweeps = sweeps
+        self._every_seconds = every_seconds
+        self._begun_at = -math.inf
+        self._thread: threading.Thread | None = None
+
+    def sweep_if_due(self) -> None:
+        """Begin a round, unless one is going on or the last one began a short while ago."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if time.monotonic() - self._begun_at >= self._every_seconds:
+            self._begun_at = time.monotonic()
+            self._thread = threading.Thread(target=self._sweep, name="sweep", daemon=True)
+            self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Let a round that is going on come to its end, but not for longer."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _sweep(self) -> None:
+        for sweep in self._sweeps:
+            try:
+                sweep()
+            except Exception:
+                log.exception("a sweep failed; next try in %g s", self._every_seconds)
 
 
 def _keep_house(
     engine: sa.Engine,
     held: Slot,
     taking: "TakeOver",
-    retention: "Retention",
+    sweeper: Sweeper,
     activity: "Activity",
     stop: threading.Event,
 ) -> None:
     """Until the end: say that we are alive, take over from the dead, remove what crashes left and what has expired."""
     rounds = Rounds()
-    settled, swept_at = False, -_SWEEP_SECONDS
+    settled = False
     while not stop.wait(BEAT_SECONDS if settled else 0):
         try:
             beat(engine, held.worker_id)
@@ -91,10 +128,7 @@ def _keep_house(
             if rounds.due():
                 taking.from_the_dead()
                 taking.from_itself(activity.ids())
-            if time.monotonic() - swept_at > _SWEEP_SECONDS:
-                swept_at = time.monotonic()
-                taking.sweep()
-                retention.sweep()
+            sweeper.sweep_if_due()
         except Exception:
             log.exception("housekeeping failed; next try in %g s", BEAT_SECONDS)
             stop.wait(BEAT_SECONDS)

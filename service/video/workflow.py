@@ -146,10 +146,12 @@ def _step(name: str, runner: Runner, work: Callable[..., T], *args: object) -> T
 
 
 def _drop(runner: Runner, job_id: str, windows: list[str]) -> None:
-    """Take the windows that nobody has begun from the queue; those at work see by themselves that the job has ended."""
+    """Take the windows that nobody has begun from the queue; those at work see by themselves that the job has ended.
+    The files come last: their store may fail."""
     runner.cancelled(job_id)
     if windows:
         DBOS.cancel_workflows(windows)
+    runner.clear_up(job_id)
 
 
 def shut_down() -> None:

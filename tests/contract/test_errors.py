@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.testclient import TestClient
 
 from service import errors
@@ -129,6 +130,19 @@ def test_what_nobody_caught_is_a_problem_too_and_its_words_stay_in_the_log(
     assert (problem.status, problem.code) == (500, "internal")
     assert "NoneType" not in problem.detail
     assert any(entry.exc_info for entry in caplog.records)
+
+
+def test_a_database_whose_connections_are_all_in_use_is_asked_again_later(tmp_path: Path) -> None:
+    def get(job_id: str) -> None:
+        raise NoConnectionLeft("QueuePool limit of size 5 overflow 10 reached")
+
+    with running(red_settings(tmp_path)) as client:
+        client.app.state.jobs.get = get  # type: ignore[attr-defined]
+        answer = client.get("/v1/videos/any")
+    problem = Problem.model_validate_json(answer.content)
+    assert (problem.status, problem.code) == (503, "not_ready")
+    assert answer.headers["Retry-After"]
+    assert "QueuePool" not in problem.detail
 
 
 def every_error() -> list[type[EndomaskError]]:

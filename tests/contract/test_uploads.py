@@ -5,6 +5,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +158,18 @@ def test_a_whole_that_is_not_what_its_sender_says_is_refused(client: TestClient,
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [("crc32 AAAA", "crc32"), ("sha1 !!", "base64"), ("sha1 AAAA", "3 bytes"), ("sha1", "0 bytes")]
+    ("value", "said"),
+    [
+        ("crc32 AAAA", "crc32"),
+        ("sha1 !!", "base64"),
+        ("sha1 AAAA", "3 bytes"),
+        ("sha1", "0 bytes"),
+        (b"sha1 \xe4", "base64"),
+    ],
 )
-def test_a_checksum_that_can_not_be_read_is_refused(client: TestClient, value: str, said: str) -> None:
-    answer = send(client, begin(client, 10), 0, b"x", **{"Upload-Checksum": value})
+def test_a_checksum_that_can_not_be_read_is_refused(client: TestClient, value: str | bytes, said: str) -> None:
+    headers: dict[str, Any] = {**PART, "Upload-Offset": "0", "Upload-Checksum": value}
+    answer = client.patch(begin(client, 10), content=b"x", headers=headers)
     assert said in refused(answer, 400, "malformed_request")
 
 
@@ -190,6 +199,7 @@ def test_more_than_was_announced_is_refused(client: TestClient) -> None:
         ({"Upload-Length": "0"}, 400, "empty_body"),
         ({"Upload-Length": "1000001"}, 413, "too_large"),
         ({"Upload-Length": "10", "Upload-Metadata": "frame_step %%"}, 400, "malformed_request"),
+        ({"Upload-Length": "10", "Upload-Metadata": b"filename \xe4"}, 400, "malformed_request"),
         ({"Upload-Length": "10", **metadata(frame_step="0")}, 422, "invalid_parameter"),
         ({"Upload-Length": "10", **metadata(framestep="2")}, 422, "invalid_parameter"),
         ({"Upload-Length": "10", **metadata(outputs="movie")}, 422, "invalid_parameter"),
@@ -199,9 +209,11 @@ def test_more_than_was_announced_is_refused(client: TestClient) -> None:
     ],
 )
 def test_a_beginning_that_can_not_end_well_is_refused(
-    client: TestClient, headers: dict[str, str], status: int, code: str
+    client: TestClient, headers: dict[str, Any], status: int, code: str
 ) -> None:
-    refused(client.post("/v1/uploads", headers={**TUS, **headers}), status, code)
+    answer = client.post("/v1/uploads", headers={**TUS, **headers})
+    refused(answer, status, code)
+    assert answer.headers.get("Tus-Version") == ("1.0.0" if status == 412 else None)
 
 
 def test_a_part_is_sent_as_the_protocol_has_it(client: TestClient) -> None:
@@ -315,3 +327,32 @@ def test_uploads_that_have_not_arrived_count_as_their_callers_videos(tmp_path: P
         client.post(f"{job}/cancel")
         begin(client, 10)
         assert send(client, second, 0, clip).headers["X-Video"]
+
+
+def test_the_metadata_are_told_as_they_were_given_until_the_end(client: TestClient, clip: bytes) -> None:
+    given = metadata(filename="op 1.mp4", frame_step="2")
+    address = begin(client, len(clip), given)
+    assert client.head(address, headers=TUS).headers["Upload-Metadata"] == given["Upload-Metadata"]
+    send(client, address, 0, clip)
+    assert "Upload-Metadata" not in client.head(address, headers=TUS).headers
+
+
+def test_a_repeated_beginning_takes_no_room_and_other_videos_have_none(tmp_path: Path, clip: bytes) -> None:
+    key = {"Idempotency-Key": "again"}
+    with running(red_settings(tmp_path, max_active_videos_per_caller=1)) as client:
+        address = begin(client, 10, key)
+        assert begin(client, 10, key) == address
+        plain = client.post("/v1/videos", content=clip, headers={"Content-Type": "video/mp4"})
+        assert (plain.status_code, plain.json()["code"]) == (429, "caller_limit")
+
+
+def test_an_upload_whose_first_bytes_find_no_reader_begins_without_them(tmp_path: Path) -> None:
+    with running(red_settings(tmp_path)) as client:
+        senders = client.app.state.senders  # type: ignore[attr-defined]
+        with ExitStack() as others:
+            for number in range(client.app.state.settings.max_uploads):  # type: ignore[attr-defined]
+                others.enter_context(senders.admit(f"another {number}"))
+            answer = client.post("/v1/uploads", content=b"first", headers={**PART, "Upload-Length": "10"})
+            assert (answer.status_code, answer.headers["Upload-Offset"]) == (201, "0")
+            refused(send(client, answer.headers["Location"], 0, b"first"), 503, "overloaded")
+        assert send(client, answer.headers["Location"], 0, b"first").headers["Upload-Offset"] == "5"

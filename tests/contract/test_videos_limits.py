@@ -12,8 +12,10 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from service.errors import VideoTooLong
 from service.schemas import Problem
 from service.video.database import jobs, open_database
+from service.video.lengths import require_hours
 from tests.support import videos
 from tests.support.large_videos import padded_video
 from tests.support.running import red_settings, running
@@ -116,6 +118,12 @@ def test_a_video_with_too_many_frames_is_refused_unless_fewer_are_asked_for(tmp_
 def test_a_video_of_too_many_hours_is_refused(tmp_path: Path, clip: bytes) -> None:
     with running(red_settings(tmp_path, max_video_hours=1e-5)) as client:
         assert "ENDOMASK_MAX_VIDEO_HOURS" in refused(post(client, clip), 413, "video_too_long")
+
+
+def test_hours_are_counted_too_where_the_header_says_none(tmp_path: Path) -> None:
+    require_hours(3599.0, red_settings(tmp_path, max_video_hours=1))
+    with pytest.raises(VideoTooLong, match=r"1\.5 hours"):
+        require_hours(5400.0, red_settings(tmp_path, max_video_hours=1))
 
 
 def test_a_range_beyond_the_end_is_told_where_the_end_is(tmp_path: Path, clip: bytes) -> None:

@@ -115,9 +115,15 @@ def test_a_later_run_of_the_day_keeps_the_parts_that_it_does_not_measure(tmp_pat
 
 @pytest.mark.parametrize(
     ("changed", "model"),
-    [({"commit": {"id": "another", "dirty": False}}, "instruments/2"), ({}, "instruments/3")],
+    [
+        ({"commit": {"id": "another", "dirty": False}}, "instruments/2"),
+        ({"settings": {"ENDOMASK_THREADS": "1"}}, "instruments/2"),
+        ({}, "instruments/3"),
+    ],
 )
-def test_parts_of_other_code_or_another_model_are_not_kept(tmp_path: Path, changed: dict[str, Any], model: str) -> None:
+def test_parts_of_other_code_settings_or_another_model_are_not_kept(
+    tmp_path: Path, changed: dict[str, Any], model: str
+) -> None:
     Results.today(tmp_path, made.MACHINE, "instruments/2").keep("memory", {"growth_mb": 1.0})
     assert Results.today(tmp_path, made.MACHINE | changed, model).parts == {}
 
@@ -173,3 +179,13 @@ def test_the_load_of_the_machine_is_a_share(tmp_path: Path) -> None:
 
 def test_where_there_is_no_proc_nothing_is_known_of_the_load(tmp_path: Path) -> None:
     assert machine.cpu_ticks(tmp_path / "none") == [0] * 8
+
+
+def test_the_newest_results_are_those_measured_last_whatever_the_machines_name(tmp_path: Path) -> None:
+    first = Results.today(tmp_path, made.MACHINE, "instruments/2")
+    first.keep("memory", {"growth_mb": 1.0})
+    later = made.MACHINE | {"date": "2026-11-21T15:00:00+00:00", "cpu": "Another CPU"}
+    second = Results.today(tmp_path, later, "instruments/2")
+    second.keep("memory", {"growth_mb": 2.0})
+    assert first.path.name > second.path.name
+    assert newest(tmp_path) == second.path

@@ -93,13 +93,24 @@ def test_an_overload_ends_while_frames_still_come_once_they_are_answered_in_time
     assert house.refused <= refused + 1 / house.seconds
 
 
-def test_a_burst_that_the_house_holds_is_no_overload() -> None:
-    house = House(seconds=10.0)
-    for _ in range(64):
+def test_of_a_burst_after_a_quiet_time_only_what_the_house_can_not_hold_is_refused() -> None:
+    house = House()
+    for _ in range(house.admission.most + 1):
         house.ask()
-    assert not house.admission.overloaded
-    house.ask()
+    assert (house.refused, len(house.inside)) == (1, house.admission.most)
+
+
+def test_after_a_quiet_time_the_speed_is_that_of_the_time_since() -> None:
+    house = House(most=64, seconds=0.02)
+    house.stream(frames_a_second=10 / house.seconds, for_seconds=0.2)
     assert house.admission.overloaded
+    assert house.admission.limit == int(PATIENCE)
+
+
+def test_without_an_answer_nothing_is_known_and_the_setting_alone_counts() -> None:
+    house = House(seconds=10.0)
+    house.stream(frames_a_second=500, for_seconds=1)
+    assert len(house.inside) == 64
 
 
 def test_a_full_house_whose_callers_take_turns_is_no_overload() -> None:
@@ -114,10 +125,12 @@ def test_a_full_house_whose_callers_take_turns_is_no_overload() -> None:
 
 
 def overloaded(house: House, answered: int) -> Admission:
-    """So many answers in the last second, and far more frames."""
+    """So many answers a second ago, and far more frames since."""
     for _ in range(answered):
         house.admission.answered(9.0, alone=False)
-    for _ in range(1000):
+    begins = house.now
+    for number in range(1000):
+        house.now = begins + number / 1000
         house.admission.asked(held=house.admission.most)
     return house.admission
 

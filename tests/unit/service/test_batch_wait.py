@@ -51,6 +51,13 @@ def test_a_device_that_gains_nothing_by_batches_is_never_made_to_wait() -> None:
     assert waiting_room(0.0001, {size: 0.01 * size for size in COSTS}).patience(1, coming=3) == pytest.approx(0)
 
 
+def test_an_hour_of_quiet_is_soon_forgotten() -> None:
+    wait = BatchWait(8, 1.0, PAIRS)
+    for now in (0.0, *(3600 + 0.002 * number for number in range(40))):
+        wait.arrived(now)
+    assert wait.patience(1, coming=0) == pytest.approx(0.003)
+
+
 def test_the_setting_bounds_every_wait() -> None:
     assert waiting_room(0.0001, longest=0.002).patience(1, coming=7) == 0.002
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import numpy as np
 import pytest
@@ -37,6 +37,8 @@ class House:
     ) -> None:
         self.backend = backend
         self.sizes: list[int] = []
+        self.now = 100.0
+        """For the batcher's notion of overload."""
         self.batcher = Batcher(
             backend,
             "red/1",
@@ -45,11 +47,19 @@ class House:
             batch_wait_seconds=wait_seconds,
             run_seconds=run_seconds,
             on_batch=self.sizes.append,
+            clock=lambda: self.now,
         )
         self.tickets = ExitStack()
 
     def send(self, frame: U8, priority: Priority = Priority.FRAMES) -> "Future[Inference]":
         return self.tickets.enter_context(self.batcher.admit(priority)).submit(frame)
+
+    def answer(self, frame: U8) -> None:
+        """One frame comes, is answered and leaves; half a second goes by."""
+        with self.batcher.admit(Priority.FRAMES) as ticket:
+            ticket.submit(frame).result(DEADLINE_SECONDS)
+        assert self.backend.entered.acquire(timeout=DEADLINE_SECONDS)
+        self.now += 0.5
 
     def occupy(self) -> "Future[Inference]":
         """Hold the device with frame 0, so that what is sent next has to wait."""
@@ -123,6 +133,7 @@ def test_a_full_house_is_refused_at_once_and_has_room_again_when_a_frame_leaves(
 
 def test_under_overload_who_came_last_is_refused_although_it_was_let_in(houses: list[House]) -> None:
     house = open_house(houses, max_frames=4, run_seconds={1: 0.01})
+    house.answer(numbered(6))
     running = house.occupy()
     futures = [house.send(numbered(number)) for number in (1, 2, 3)]
     with pytest.raises(Overloaded, match="the limit is 2 while more come than can be answered"):
@@ -134,11 +145,12 @@ def test_under_overload_who_came_last_is_refused_although_it_was_let_in(houses: 
     house.backend.release()
     result(running)
     result(futures[0])
-    assert house.backend.seen == [0, 4, 1]
+    assert house.backend.seen == [6, 0, 4, 1]
 
 
 def test_under_overload_a_frame_is_refused_before_it_is_decoded(houses: list[House]) -> None:
     house = open_house(houses, max_frames=4, run_seconds={1: 0.01})
+    house.answer(numbered(6))
     tickets = [house.tickets.enter_context(house.batcher.admit(Priority.FRAMES)) for _ in range(4)]
     with pytest.raises(Overloaded):
         house.batcher.check_room(Priority.FRAMES)
@@ -150,6 +162,21 @@ def test_under_overload_a_frame_is_refused_before_it_is_decoded(houses: list[Hou
         with pytest.raises(Overloaded):
             ticket.submit(numbered(1))
     assert result(tickets[0].submit(numbered(2))).max() == 255
+
+
+def test_frames_that_failed_have_left_the_house_like_those_with_a_mask(houses: list[House]) -> None:
+    house = open_house(houses, max_frames=4, run_seconds={1: 0.01})
+    house.answer(numbered(6))
+    for _ in range(10):
+        with suppress(ValueError), house.batcher.admit(Priority.FRAMES):
+            raise ValueError("no picture")
+    house.occupy()
+    futures = [house.send(numbered(number)) for number in (1, 2, 3)]
+    with pytest.raises(Overloaded, match="ENDOMASK_MAX_QUEUED_FRAMES"):
+        house.send(numbered(5))
+    house.backend.release()
+    for future in futures:
+        result(future)
 
 
 def test_every_gpu_takes_batches_of_its_own(houses: list[House]) -> None:
@@ -189,6 +216,14 @@ def test_a_frame_cancelled_before_its_turn_never_reaches_the_device(houses: list
     house.backend.release()
     result(kept)
     assert house.backend.seen == [0, 2]
+
+
+def test_a_cancelled_frame_is_out_of_the_queue_as_soon_as_its_caller_is_gone(houses: list[House]) -> None:
+    house = open_house(houses)
+    house.occupy()
+    with house.batcher.admit(Priority.FRAMES) as ticket:
+        ticket.submit(numbered(1)).cancel()
+    assert house.batcher.waiting(Priority.FRAMES) == 0
 
 
 def test_a_frame_that_is_running_answers_even_if_its_caller_tried_to_cancel(houses: list[House]) -> None:

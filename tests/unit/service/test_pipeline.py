@@ -12,7 +12,7 @@ from starlette.types import Message
 
 from service.app import create_app
 from service.backends.choice import Choice
-from service.imaging.geometry import U8
+from service.imaging.geometry import U8, InputSpec, content_box, resize
 from service.manifest.schema import Manifest
 from service.metrics import Metrics
 from service.pipeline import FrameOptions, Pipeline, StageTimes, close_frame, open_frame
@@ -65,6 +65,28 @@ def test_a_jpeg_decoded_at_a_reduced_size_has_a_mask_of_its_own_size(tmp_path: P
         assert np.mean((result.labels > 0) == (frame[..., 1] < 80)) > 0.98
 
 
+def test_a_reduced_jpeg_lies_where_its_mask_is_cut_out() -> None:
+    """A half of 909 rows is 455, which alone would be fitted as 243 rows instead of 242."""
+    spec = InputSpec(288, 288, "letterbox")
+    body = encode(np.full((909, 1080, 3), 200, np.uint8), ".jpg")
+    prepared = open_frame(body, None, spec, OPTIONS, StageTimes()).prepared
+    box = content_box(spec, 909, 1080)
+    seen = (prepared > 100).all(axis=(1, 2))
+    assert (np.flatnonzero(seen) == np.arange(box.top, box.top + box.height)).all()
+
+
+def test_a_small_overlay_is_drawn_on_what_the_camera_saw(tmp_path: Path) -> None:
+    manifest, times = write_red_package(tmp_path).manifest, StageTimes()
+    filtered = manifest.input.model_copy(update={"filters": ("equalise", "smooth")})
+    manifest = manifest.model_copy(update={"input": filtered})
+    frame = red_frame()
+    options = FrameOptions(max_megapixels=50, size="model", keep_pixels=True)
+    opened = open_frame(encode(frame), None, manifest.input.spec(), options, times)
+    result = close_frame(opened, red_probabilities(opened.prepared[None])[0], manifest, options, times)
+    assert result.rgb is not None
+    assert (result.rgb == resize(frame, 64, 96)).all()
+
+
 async def test_frames_through_the_pipeline_come_back_in_their_own_shape(tmp_path: Path) -> None:
     settings, metrics = red_settings(tmp_path), Metrics(CollectorRegistry())
     registry, pipeline = Registry(settings, metrics, fake_backend), Pipeline(metrics)
@@ -80,6 +102,26 @@ async def test_frames_through_the_pipeline_come_back_in_their_own_shape(tmp_path
         assert np.mean((mask > 0) == truth) > 0.98
     pipeline.close()
     registry.close()
+
+
+async def test_a_package_changed_in_place_is_counted_by_its_own_classes(tmp_path: Path) -> None:
+    settings, metrics = red_settings(tmp_path), Metrics(CollectorRegistry())
+    registry, pipeline = Registry(settings, metrics, fake_backend), Pipeline(metrics)
+    registry.load_all()
+    for classes in (2, 3):
+        write_red_package(settings.models_dir, classes=classes)
+        await registry.reload("red")
+        async with registry.lease() as model:
+            stats = await pipeline.segment(RED_PNG, model, OPTIONS, lambda result: result.stats)
+        assert len(stats.classes) == classes - 1
+    pipeline.close()
+    registry.close()
+
+
+def test_the_files_of_a_request_do_not_refuse_each_other_in_a_small_house(tmp_path: Path) -> None:
+    with running(red_settings(tmp_path, max_queued_frames=1)) as client:
+        answer = client.post("/v1/segment", files=[("file", (name, RED_PNG)) for name in "abcdef"])
+    assert [frame.get("code") for frame in answer.json()["frames"]] == [None] * 6
 
 
 class Caller:

@@ -1,6 +1,8 @@
 """Fixed buffers by batch size: the path of a GPU, here on ONNX Runtime's CPU provider."""
 
 import ctypes
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from service.backends.binding import BoundSession
+from service.backends.binding import BoundSession, OwnThread
 from service.backends.pinned import cuda_runtime, staging
 from service.backends.providers import Device
 from service.imaging.geometry import U8
@@ -72,6 +74,36 @@ def test_frames_of_another_size_are_not_stretched_into_the_buffer(session: ort.I
     bound = BoundSession(session, Device("cpu"), BUCKETS, None)
     with pytest.raises(ValueError, match=r"frames are \(1, 1, 96, 3\), the model takes"):
         bound.run(np.zeros((1, 1, 96, 3), np.uint8))
+
+
+class Placed(Noted):
+    """Notes the threads that it runs in."""
+
+    def __init__(self, session: ort.InferenceSession) -> None:
+        super().__init__(session)
+        self.threads = {threading.get_ident()}
+
+    def run_with_iobinding(self, binding: ort.IOBinding, options: ort.RunOptions) -> None:
+        self.threads.add(threading.get_ident())
+        super().run_with_iobinding(binding, options)
+
+
+def test_a_gpus_session_is_opened_and_run_in_one_thread_whoever_asks(session: ort.InferenceSession) -> None:
+    placed: list[Placed] = []
+
+    def open_session() -> BoundSession:
+        placed.append(Placed(session))
+        return BoundSession(placed[0], Device("cpu"), BUCKETS, None)  # type: ignore[arg-type]
+
+    lane = OwnThread(open_session)
+    asked = [frames(1), frames(2), frames(4)]
+    with ThreadPoolExecutor(len(asked)) as callers:
+        answers = list(callers.map(lane.run, asked))
+    assert all((answer == red_probabilities(given)).all() for given, answer in zip(asked, answers, strict=True))
+    assert len(placed[0].threads) == 1
+    assert threading.get_ident() not in placed[0].threads
+    with pytest.raises(ValueError, match="the model takes"):
+        lane.run(np.zeros((1, 1, 96, 3), np.uint8))
 
 
 class FakeRuntime:

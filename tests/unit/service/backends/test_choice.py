@@ -9,7 +9,7 @@ import pytest
 
 from service.backends.choice import HOPELESS_ROUNDS, ROUNDS, Choice, choose
 from service.backends.openvino import is_installed, native_precisions
-from service.errors import PackageError, ProviderUnavailable
+from service.errors import InferenceFailed, PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
 from service.manifest.package import Package
 from service.settings import Settings
@@ -74,6 +74,16 @@ def test_a_single_one_that_fails_stops_the_load_with_its_own_error(tmp_path: Pat
     script.fails["onnxruntime int8"] = ProviderUnavailable("no such provider")
     with pytest.raises(ProviderUnavailable, match=r"^no such provider$"):
         choose(both, asked(tmp_path, backend="onnxruntime"), "cpu", script.bench)
+
+
+@pytest.mark.parametrize(("provider", "stops"), [("cuda", ProviderUnavailable), ("cpu", PackageError)])
+def test_a_gpu_that_fails_on_the_golden_frames_can_not_be_used(
+    tmp_path: Path, both: Package, provider: str, stops: type[Exception]
+) -> None:
+    script = ScriptedBench()
+    script.fails["onnxruntime int8"] = InferenceFailed("out of memory")
+    with pytest.raises(stops, match=rf"red/1 runs on nothing here: onnxruntime {provider} int8.*: out of memory"):
+        choose(both, asked(tmp_path, backend="onnxruntime"), provider, script.bench)
 
 
 def test_auto_measures_every_precision_that_there_is(tmp_path: Path, both: Package) -> None:

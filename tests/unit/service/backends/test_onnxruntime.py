@@ -6,8 +6,8 @@ import onnxruntime as ort
 import pytest
 
 from service.backends.onnxruntime import OnnxRuntimeBackend
-from service.backends.providers import choose_provider, cuda_device_count
-from service.errors import ProviderUnavailable
+from service.backends.providers import Device, choose_provider, cuda_device_count
+from service.errors import PackageError, ProviderUnavailable
 from service.manifest.package import Package
 from tests.support.red import write_red_package
 
@@ -59,3 +59,28 @@ def test_a_provider_named_is_never_replaced(asked: str) -> None:
 def test_bf16_is_refused(package: Package) -> None:
     with pytest.raises(ProviderUnavailable, match=r"onnxruntime does not compute in bf16 \(ENDOMASK_PRECISION\)"):
         OnnxRuntimeBackend(package, provider="cpu", precision="bf16", threads=1)
+
+
+def test_a_gpu_that_does_not_take_the_model_is_no_fault_of_the_package(
+    package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.backends.onnxruntime.devices_of", lambda _: [Device("cuda")])
+    monkeypatch.setattr("service.backends.onnxruntime.load_libraries", lambda _: None)
+    package.model_path("fp32").write_bytes(b"too large, say")
+    with pytest.raises(ProviderUnavailable, match=r"red/1: provider cuda can't load model\.onnx"):
+        open_backend(package, "cuda")
+
+
+def test_providers_that_onnxruntime_refuses_are_not_replaced_by_its_own(
+    package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = [[("CPUExecutionProvider", "no options")]]
+    monkeypatch.setattr("service.backends.onnxruntime.attempts_for", lambda *_: refused)
+    with pytest.raises(PackageError, match=r"red/1: onnxruntime can't load model\.onnx"):
+        open_backend(package)
+
+
+def test_only_tensorrt_keeps_engines(package: Package, tmp_path: Path) -> None:
+    kept = tmp_path / "compiled"
+    OnnxRuntimeBackend(package, provider="cpu", precision="fp32", threads=1, cache_dir=kept)
+    assert not kept.exists()

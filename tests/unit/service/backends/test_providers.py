@@ -65,5 +65,7 @@ def test_auto_tries_tensorrt_beside_cuda_where_its_library_loads(
     assert names(both, Settings(provider="cuda", threads=1), "cuda") == ["cuda fp32"]
 
 
-def test_tensorrt_runs_the_int8_file_and_cuda_does_not(both: Package) -> None:
-    assert names(both, Settings(provider="tensorrt", threads=1), "tensorrt") == ["tensorrt fp32", "tensorrt int8"]
+def test_tensorrt_runs_the_int8_file_only_when_it_is_asked_for(both: Package) -> None:
+    assert names(both, Settings(provider="tensorrt", threads=1), "tensorrt") == ["tensorrt fp32"]
+    asked = Settings(provider="tensorrt", precision="int8", threads=1)
+    assert names(both, asked, "tensorrt") == ["tensorrt int8"]

@@ -44,19 +44,19 @@ def test_a_range_is_read_as_the_standard_says(header: str, first: int, last: int
     assert ByteRange.parse(header, 10_000) == ByteRange(first, last)
 
 
-@pytest.mark.parametrize("header", ["lines=1-2", "bytes=0-1,3-4"])
+@pytest.mark.parametrize("header", ["lines=1-2", "bytes=0-1,3-4", "bytes=0-1,10000-", "bytes=x,y"])
 def test_other_units_and_several_ranges_give_the_whole_file(header: str) -> None:
     assert ByteRange.parse(header, 10_000) is None
 
 
-@pytest.mark.parametrize("header", ["bytes=10000-", "bytes=20-10", "bytes=-0", "bytes=0-1,10000-"])
+@pytest.mark.parametrize("header", ["bytes=10000-", "bytes=20-10", "bytes=-0"])
 def test_a_range_beyond_the_file_is_refused_with_its_size(header: str) -> None:
     with pytest.raises(RangeNotSatisfiable, match="10000 bytes") as refused:
         ByteRange.parse(header, 10_000)
     assert refused.value.headers == {"Content-Range": "bytes */10000"}
 
 
-@pytest.mark.parametrize("header", ["bytes=x-y", "bytes=", "bytes=-", "bytes=5", "bytes=1-2-3"])
+@pytest.mark.parametrize("header", ["bytes=x-y", "bytes=", "bytes=-", "bytes=5", "bytes=1-2-3", f"bytes={'9' * 5000}-"])
 def test_what_is_no_range_is_told_so(header: str) -> None:
     with pytest.raises(MalformedRequest, match="bytes=0-1023"):
         ByteRange.parse(header, 10_000)

@@ -1,14 +1,18 @@
 """What every store does, examined on a folder and on a bucket of an S3 server."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
-from service.errors import NoSpace, StorageUnavailable
+from service.errors import NoSpace, NotReady, StorageUnavailable, UnknownVideo
 from service.settings import Settings
-from service.storage.disk import DataFolder
+from service.storage.disk import DataFolder, appearing
 from service.storage.opening import open_store
 from service.storage.scratch import IDLE_SECONDS, Scratch
 from service.storage.store import Store
@@ -107,6 +111,17 @@ class StoreTests:
         with pytest.raises(FileNotFoundError):
             machine("server").result(JOB, "summary.json")
 
+    def test_a_result_that_goes_before_it_is_opened_is_unknown(self, machine: Open) -> None:
+        store = machine("server")
+        adopt(store)
+        with store.at(JOB) as place:
+            (place.results / "summary.json").write_text("{}")
+            store.publish(JOB, ["summary.json"])
+        result = store.result(JOB, "summary.json")
+        store.delete(JOB)
+        with pytest.raises(UnknownVideo):
+            result.open()
+
     def test_the_etag_tells_contents_apart(self, machine: Open) -> None:
         store = machine("worker")
         adopt(store)
@@ -157,6 +172,23 @@ class TestFolderStore(StoreTests):
 
     def left(self, part: str) -> list[str]:
         return [str(path) for path in self.folder.rglob("*") if part in str(path.relative_to(self.folder))]
+
+    def test_where_a_file_has_one_name_only_the_upload_is_copied(
+        self, machine: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuses(*_: object) -> None:
+            raise OSError(errno.EPERM, "no links here")
+
+        monkeypatch.setattr(os, "link", refuses)
+        store = machine("server")
+        upload = store.data.new_upload()
+        upload.write_bytes(VIDEO)
+        store.adopt(upload, JOB)
+        store.delete(JOB)
+        assert upload.read_bytes() == VIDEO
+        full = open_store(self.settings("full").model_copy(update={"min_free_disk_gigabytes": 10**9}))
+        with pytest.raises(NoSpace, match="must stay free"):
+            full.adopt(upload, JOB)
 
     def test_a_sweep_removes_what_rests_without_a_job_and_nothing_else(self, machine: Open) -> None:
         store = machine("worker")
@@ -234,6 +266,23 @@ class TestObjectStore(StoreTests):
         make_piece(store, "row")
         assert not list((self.folder / "one").rglob("rows.jsonl"))
 
+    @pytest.mark.parametrize("number", [errno.EBUSY, errno.EREMOTEIO])
+    def test_a_piece_outlasts_a_store_that_refuses_for_a_moment(
+        self, machine: Open, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        def refuses(*_: object, **__: object) -> None:
+            raise OSError(number, "please reduce your request rate")
+
+        store = machine("one")
+        adopt(store)
+        with monkeypatch.context() as patch:
+            patch.setattr(store._files, "pipe_file", refuses)  # type: ignore[attr-defined]
+            with pytest.raises(NotReady):
+                make_piece(store, "row")
+        with store.at(JOB) as place:
+            assert (place.segments / "00000" / "rows.jsonl").read_text() == "row"
+            assert store.share(JOB, "00000")
+
     def test_the_upload_is_fetched_once_and_goes_with_the_job(self, machine: Open) -> None:
         store = machine("worker")
         adopt(store)
@@ -297,6 +346,16 @@ class TestScratch:
             scratch.sweep()
             assert self.kept(tmp_path) == ["busy"]
 
+    def test_threads_that_come_first_together_have_one_folder(self, scratch: Scratch) -> None:
+        together = Barrier(8, timeout=30)
+
+        def place(_: int) -> Path:
+            together.wait()
+            return scratch.place("job").source
+
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(place, range(8)))) == 1
+
     def test_a_copy_that_breaks_off_is_begun_anew(self, scratch: Scratch, tmp_path: Path) -> None:
         def fails(path: Path) -> None:
             path.write_bytes(b"half")
@@ -318,6 +377,18 @@ class TestScratch:
         other.sweep()
         assert not left.exists()
         assert self.kept(tmp_path) == ["ours"]
+
+
+def test_a_file_appears_whole_whoever_else_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "encoder.json"
+    with appearing(path) as one, appearing(path) as other:
+        one.write_text("one")
+        other.write_text("other")
+        assert not path.exists()
+    with suppress(InterruptedError), appearing(path) as half:
+        half.write_text("half")
+        raise InterruptedError
+    assert [entry.read_text() for entry in tmp_path.iterdir()] == ["one"]
 
 
 def test_space_is_measured_with_what_is_to_come(tmp_path: Path) -> None:

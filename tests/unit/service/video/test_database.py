@@ -19,6 +19,13 @@ def test_a_database_that_is_not_there_stops_the_start_with_a_sentence_and_no_pas
     assert "secret" not in str(raised.value)
 
 
+def test_what_was_committed_to_sqlite_survives_a_loss_of_power(tmp_path: Path) -> None:
+    engine = open_database(Settings(data_dir=tmp_path))
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+    engine.dispose()
+
+
 def test_processes_that_start_at_once_make_the_tables_together(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     engines: list[sa.Engine] = []

@@ -35,6 +35,16 @@ def test_a_picture_that_an_encoder_does_not_take_is_found_out() -> None:
     assert not encodes("libx264", 1 << 15, 1 << 15)
 
 
+def test_an_encoder_that_failed_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("no session is left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("service.video.encoder.set_up", refuse)
+        assert not encodes("libx264", 322, 242)
+    assert encodes("libx264", 322, 242)
+
+
 def test_a_jump_finds_a_keyframe_within_two_seconds(tmp_path: Path) -> None:
     second = Fraction(1, 10)
     video = VideoFormat(128, 96, second, 1 / second, Fraction(1), Colour())

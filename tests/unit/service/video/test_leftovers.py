@@ -20,7 +20,7 @@ async def test_cut_off_uploads_go_also_after_a_sweep_that_failed(tmp_path: Path)
     os.utime(cut_off, (0, 0))
     uploads, sweep = ResumableUploads(data, 1), data.sweep
     loop, swept = asyncio.get_running_loop(), asyncio.Event()
-    failures = iter([OSError("the disk hiccups")])
+    failures = iter([OSError("the disk hiccups"), ValueError("a file says nonsense")])
 
     def sweep_or_fail() -> None:
         for failure in failures:

@@ -4,6 +4,7 @@ from threading import Event
 
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from service.video.patience import Patience, Stopping
 from tests.unit.service.video.test_failures import Impatient, Step
@@ -11,8 +12,9 @@ from tests.unit.service.video.test_failures import Impatient, Step
 AWAY = OperationalError("SELECT 1", {}, ConnectionRefusedError("nobody there"))
 
 
-def test_a_question_is_asked_until_the_database_is_back() -> None:
-    stopped, step = Impatient(), Step(*[AWAY] * 20)
+@pytest.mark.parametrize("error", [AWAY, NoConnectionLeft("all are in use")])
+def test_a_question_is_asked_until_the_database_is_back(error: Exception) -> None:
+    stopped, step = Impatient(), Step(*[error] * 20)
     assert Patience(stopped)(step) == 7
     assert step.calls == 21
     assert stopped.waits[:4] == [0.2, 0.4, 0.8, 1.6]

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from service.errors import (
+    CallerLimit,
     ChecksumMismatch,
     Conflict,
     NoSpace,
+    Overloaded,
     TooLarge,
     UndecodableVideo,
     UnknownUpload,
@@ -21,8 +23,9 @@ from service.errors import (
 from service.storage.disk import DataFolder
 from service.video.arrival import Arrivals, PartChecksum
 from service.video.asked import Asked
-from service.video.jobs import VideoJobs
+from service.video.jobs import NewJob, VideoJobs
 from service.video.options import VideoOptions
+from service.video.records import JobRecord
 from service.video.resumable import ResumableUploads, Upload
 from tests.support import videos
 from tests.support.running import red_settings
@@ -224,3 +227,90 @@ async def test_a_disk_that_runs_full_keeps_what_was_written_before(
     with pytest.raises(NoSpace):
         await arrivals.receive(upload, pieces(*[bytes(4_000_000)] * 20), None)
     assert 0 < uploads.offset(upload) < 64 << 20
+
+
+def spoil(uploads: ResumableUploads, upload: Upload, text: str) -> Path:
+    folder = uploads.data(upload.id).parent
+    (folder / "upload.json").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"asked": 1}', '{"asked": null, "from": "a later version"}'])
+def test_an_upload_that_can_not_be_read_is_unknown_and_goes_once_it_has_rested(
+    uploads: ResumableUploads, text: str
+) -> None:
+    broken, other = uploads.create(asked(), 10, None), uploads.create(asked(), 10, None)
+    folder = spoil(uploads, broken, text)
+    with pytest.raises(UnknownUpload):
+        uploads.get(broken.id)
+    assert uploads.arriving("me") == 1
+    uploads.sweep()
+    assert folder.exists()
+    os.utime(folder, (0, 0))
+    uploads.sweep()
+    assert not folder.exists()
+    assert uploads.get(other.id) == other
+
+
+def test_a_key_whose_upload_can_not_be_read_begins_anew(uploads: ResumableUploads) -> None:
+    spoil(uploads, uploads.create(asked("key"), 10, None), "half")
+    again = uploads.create(asked("key"), 10, None)
+    assert uploads.get(again.id) == again
+
+
+def test_an_upload_that_can_not_be_removed_is_not_begun_for_ever(uploads: ResumableUploads) -> None:
+    spoil(uploads, uploads.create(asked("key"), 10, None), "half")
+    uploads.remove = lambda upload_id: None  # type: ignore[method-assign]
+    with pytest.raises(UploadBusy):
+        uploads.create(asked("key"), 10, None)
+
+
+def test_an_upload_that_ends_while_it_is_looked_at_is_whole(uploads: ResumableUploads) -> None:
+    seen = uploads.create(asked(), 10, None)
+    uploads.became(seen, "job")
+    assert uploads.offset(seen) == 10
+
+
+def test_bytes_that_an_end_left_behind_go_with_the_next_sweep(uploads: ResumableUploads) -> None:
+    upload = uploads.create(asked(), 4, None)
+    uploads.became(upload, "job")
+    uploads.data(upload.id).write_bytes(b"left")
+    uploads.sweep()
+    assert not uploads.data(upload.id).exists()
+    assert uploads.get(upload.id).job_id == "job"
+
+
+def test_a_lock_that_comes_to_nothing_is_given_back(uploads: ResumableUploads) -> None:
+    upload = uploads.create(asked(), 10, None)
+    mark = uploads.data(upload.id).with_name("unverified")
+    mark.write_text("no number")
+    with pytest.raises(ValueError, match="no number"):
+        uploads.lock(upload.id)
+    mark.unlink()
+    with uploads.lock(upload.id):
+        pass
+
+
+async def test_a_whole_that_finds_no_room_is_not_read_again_for_its_checksum(
+    uploads: ResumableUploads, jobs: VideoJobs, tmp_path: Path
+) -> None:
+    clip = videos.write_video(tmp_path / "clip.mp4").read_bytes()
+    arrivals = Arrivals(red_settings(tmp_path), jobs, uploads)
+    upload = uploads.create(asked(), len(clip), None)
+    await arrivals.receive(upload, pieces(clip), None)
+    create, refusals = jobs.create, iter([Overloaded("full"), CallerLimit("full")])
+
+    def create_or_refuse(new: NewJob) -> JobRecord:
+        for refusal in refusals:
+            raise refusal
+        return create(new)
+
+    jobs.create = create_or_refuse  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises((Overloaded, CallerLimit)):
+            arrivals.end(upload)
+        assert upload.id in arrivals._running
+    ended = arrivals.end(upload)
+    assert ended.job_id is not None
+    assert jobs.get(ended.job_id).sha256 == hashlib.sha256(clip).hexdigest()
+    assert upload.id not in arrivals._running

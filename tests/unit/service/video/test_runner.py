@@ -2,7 +2,7 @@
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -101,13 +101,54 @@ def test_frames_are_counted_once_however_often_a_segment_is_repeated(bench: Benc
     assert bench.table.progress(JOB).segments_done == 1
 
 
+def test_a_segment_that_is_begun_again_stays_done(bench: Bench) -> None:
+    bench.table.begin_step(JOB, "segment-0")
+    bench.table.end_step(JOB, "segment-0", "red", 7, 3, 10)
+    bench.table.begin_step(JOB, "segment-0")
+    assert bench.table.progress(JOB).frames_done == 10
+    bench.table.report_step(JOB, "segment-0", 7)
+    assert bench.table.progress(JOB).frames_done == 10
+
+
+def test_a_job_that_is_deleted_while_it_ends_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.runner.begin(JOB)
+    for number in range(SEGMENTS):
+        bench.runner.segment(JOB, number)
+
+    def publish(job_id: str, _names: Sequence[str]) -> None:
+        bench.table.delete(job_id)
+
+    monkeypatch.setattr(bench.store, "publish", publish)
+    with pytest.raises(Cancelled):
+        bench.runner.finish(JOB)
+    bench.runner.cancelled(JOB)
+    bench.runner.clear_up(JOB)
+    assert not bench.store.place(JOB).source.parent.exists()
+
+
+def test_files_that_go_with_their_job_are_no_fault(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.runner.begin(JOB)
+    for number in range(SEGMENTS):
+        bench.runner.segment(JOB, number)
+
+    def take(job_id: str, _pieces: Sequence[str]) -> None:
+        bench.table.cancel(job_id)
+        bench.store.place(job_id).results.rename(bench.settings.data_dir / "away")
+
+    monkeypatch.setattr(bench.store, "take", take)
+    with pytest.raises(Cancelled):
+        bench.runner.finish(JOB)
+
+
 def test_a_finished_job_stays_as_it_is_when_its_last_step_is_repeated(bench: Bench) -> None:
     test_steps_make_a_finished_job(bench)
     before = bench.table.get(JOB)
     with pytest.raises(Cancelled):
         bench.runner.finish(JOB)
     bench.runner.cancelled(JOB)
+    bench.runner.clear_up(JOB)
     assert bench.table.get(JOB) == before
+    assert bench.store.result(JOB, "summary.json").size
 
 
 @pytest.mark.parametrize("step", ["index", "segment-1", "finish"])
@@ -161,6 +202,7 @@ def test_the_first_failure_of_a_job_is_the_one_that_is_told(bench: Bench) -> Non
     bench.runner.failed(JOB, TooManyPixels("too many"))
     bench.runner.failed(JOB, UndecodableVideo("later"))
     bench.runner.cancelled(JOB)
+    bench.runner.clear_up(JOB)
     job = bench.table.get(JOB)
     assert (job.status, job.error_code, job.error_detail) == ("failed", "too_many_pixels", "too many")
     assert not bench.store.place(JOB).segments.exists()

@@ -36,7 +36,14 @@ def test_who_begins_a_warm_up_earlier_gets_what_a_run_from_the_start_gets(window
     assert all(np.array_equal(found[number], expected[number]) for number in numbers if number >= start)
 
 
-def test_the_longest_window_of_certain_frames_stays_certain() -> None:
-    smoother = Smoother(LONGEST_SMOOTHING, 1)
+@pytest.mark.parametrize("window", [LONGEST_SMOOTHING, 256])
+def test_the_longest_window_of_certain_frames_stays_certain(window: int) -> None:
+    smoother = Smoother(window, 1)
     certain = np.full((1, 2, 2), 255, np.uint8)
-    assert all((smoother.add(number, certain) == 255).all() for number in range(2 * LONGEST_SMOOTHING))
+    assert all((smoother.add(number, certain) == 255).all() for number in range(2 * window))
+
+
+@pytest.mark.parametrize("window", [0, 257])
+def test_a_window_that_can_not_be_summed_is_refused(window: int) -> None:
+    with pytest.raises(ValueError, match=f"a window of {window} frames; 1 to 256"):
+        Smoother(window, 1)
