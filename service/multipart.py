@@ -91,7 +91,7 @@ class _Reader:
         field = options.get(b"name", b"").decode("utf-8", "replace")
         if field != FILE_FIELD:
             raise MalformedRequest(
-                f"there is a part named {field[:40]!r}; name it {FILE_FIELD!r}, and put parameters into the query"
+                f"there is a part named {field[:40]!r}; files are {FILE_FIELD!r}, parameters go into the query"
             )
         name = options.get(b"filename", b"").decode("utf-8", "replace")
         content_type = self._headers.get(b"content-type", b"").decode("latin-1")
