@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from service.errors import EmptyBody, MalformedRequest, SlowSender, TooLarge, UnsupportedMediaType, UploadBusy
 
@@ -42,27 +42,30 @@ class Sender:
     """The one who sends a request's body: watched for silence, and told to stop when another goes on in its place."""
 
     def __init__(self, request: Request, idle_seconds: float) -> None:
-        self._stream = request.stream()
+        self._receive = request.receive
         self._idle_seconds = idle_seconds
         self._replaced = False
         self._waiting: asyncio.Timeout | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises SlowSender, UploadBusy once replaced, ClientDisconnect."""
-        while not self._replaced:
+        more = True
+        while more and not self._replaced:
             try:
                 async with asyncio.timeout(self._idle_seconds) as self._waiting:
-                    chunk = await anext(self._stream, None)
+                    message = await self._receive()
             except TimeoutError:
                 break
             finally:
                 self._waiting = None
-            if chunk is None:
-                return
-            yield chunk
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
         if self._replaced:
             raise UploadBusy("another request goes on with this upload")
-        raise SlowSender(f"nothing came for {self._idle_seconds:g} s (ENDOMASK_SENDER_IDLE_SECONDS); send it again")
+        if more:
+            raise SlowSender(f"nothing came for {self._idle_seconds:g} s (ENDOMASK_SENDER_IDLE_SECONDS); send it again")
 
     def replace(self) -> None:
         """Wait for no more."""
