@@ -22,7 +22,7 @@ MEGABYTE = 1_000_000
 class Part:
     """One file: its bytes, and its content type where one was given."""
 
-    body: bytearray = field(default_factory=bytearray)
+    body: bytes | bytearray = field(default_factory=bytearray)
     content_type: str | None = None
 
 
@@ -74,11 +74,10 @@ class Sender:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
 
-async def read_raw(request: Request, max_megabytes: float, idle_seconds: float) -> bytearray:
+async def read_raw(request: Request, max_megabytes: float, idle_seconds: float) -> bytes:
     """The whole body; raises TooLarge as soon as it is known to be, EmptyBody, SlowSender, ClientDisconnect."""
-    body = bytearray()
-    async for chunk in limited(request, max_megabytes, "ENDOMASK_MAX_FRAME_MEGABYTES", idle_seconds):
-        body += chunk
+    chunks = limited(request, max_megabytes, "ENDOMASK_MAX_FRAME_MEGABYTES", idle_seconds)
+    body = b"".join([chunk async for chunk in chunks])
     if not body:
         raise EmptyBody("the body is empty; send an encoded image")
     return body

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect
 
 from service.answers import MEDIA_TYPES, Encoded, Output, make_encoder
 from service.bodies import Part, media_type, read_files, read_raw, refuse_encoded
@@ -24,6 +23,7 @@ from service.negotiation import choose
 from service.pipeline import STAGES, FrameOptions, Pipeline
 from service.problems import describe
 from service.registry import Registry, ServedModel
+from service.routes.disconnects import unless_gone
 from service.routes.frames_openapi import ANSWERS, REFUSALS, REQUEST_BODY
 from service.routes.frames_query import SegmentQuery, document_query, read_query
 from service.settings import Settings
@@ -67,8 +67,8 @@ async def segment(request: Request) -> Response:
         output = _choose_output(query, request.headers.get("accept"), len(parts))
         work = _Work(request.app.state.pipeline, model, query, output, settings)
         if len(parts) > 1:
-            return await _unless_gone(request, _segment_several(work, parts, request))
-        return await _unless_gone(request, _segment_one(work, parts[0]))
+            return await unless_gone(request, _segment_several(work, parts, request))
+        return await unless_gone(request, _segment_one(work, parts[0]))
 
 
 async def _read(request: Request, settings: Settings) -> list[Part]:
@@ -169,24 +169,3 @@ def _entry(fate: Encoded | EndomaskError, request: Request) -> bytes:
         return fate.body
     request.app.state.metrics.rejected.labels(fate.code).inc()
     return describe(fate, request.state.request_id).model_dump_json().encode()
-
-
-async def _unless_gone(request: Request, answer: Coroutine[Any, Any, Response]) -> Response:
-    """The answer, or ClientDisconnect; work for a caller who has hung up is cancelled."""
-    try:
-        async with asyncio.timeout(None) as patience:
-            gone = asyncio.create_task(_end_when_gone(request, patience))
-            try:
-                return await answer
-            finally:
-                gone.cancel()
-    except TimeoutError:
-        if patience.expired():
-            raise ClientDisconnect from None
-        raise
-
-
-async def _end_when_gone(request: Request, patience: asyncio.Timeout) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    patience.reschedule(asyncio.get_running_loop().time())
