@@ -101,11 +101,12 @@ class Batcher:
         queue, item = self._queues[ticket.priority], ticket.item
         if item is not None and item not in queue:
             return
-        ticket.refusal = self._overloaded(ticket.priority)
+        refusal = self._overloaded(ticket.priority)
         del self._inside[ticket.priority][ticket]
+        ticket.refuse(refusal)
         if item is not None:
             queue.remove(item)
-            item.fail(ticket.refusal)
+            item.fail(refusal)
 
     def _require_room(self, priority: Priority) -> None:
         if self._closed:

@@ -51,6 +51,13 @@ class Ticket:
         """Once it was submitted."""
         self.refusal: Overloaded | None = None
         """Why it was refused after all."""
+        self.on_refusal: Callable[[Overloaded], None] = lambda _why: None
+        """Told when that happens, in whatever thread; must not ask the batcher anything."""
+
+    def refuse(self, why: Overloaded) -> None:
+        """After all."""
+        self.refusal = why
+        self.on_refusal(why)
 
     def check(self) -> None:
         """Raise Overloaded when the frame was refused meanwhile; asked before the work that it would cost."""

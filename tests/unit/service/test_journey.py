@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from service.batcher import Batcher
+from service.errors import Overloaded
 from service.imaging.geometry import U8
 from service.journey import Journey
 from service.tickets import Inference, Priority
@@ -85,6 +86,43 @@ def test_a_frame_abandoned_while_it_is_opened_never_reaches_the_device(
     threads.shutdown(wait=True)
     assert backend.seen == []
     assert not journey.answer.done()
+
+
+def test_a_frame_that_is_refused_while_it_waits_for_a_thread_is_told_at_once(
+    batcher: Batcher, backend: GatedBackend
+) -> None:
+    pool, hold = ThreadPoolExecutor(1), threading.Event()
+    pool.submit(hold.wait, DEADLINE_SECONDS)
+    with batcher.admit(Priority.FRAMES) as ticket:
+        journey = Journey(pool, ticket, opened, closed)
+        ticket.refuse(Overloaded("too many come"))
+        with pytest.raises(Overloaded, match="too many come"):
+            journey.answer.result(0)
+    hold.set()
+    pool.shutdown(wait=True)
+    assert backend.seen == []
+
+
+def test_a_frame_that_is_refused_while_it_is_opened_is_told_once_and_not_run(
+    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def open_slowly() -> tuple[str, U8]:
+        entered.set()
+        assert leave.wait(DEADLINE_SECONDS)
+        return opened()
+
+    with batcher.admit(Priority.FRAMES) as ticket:
+        journey = Journey(threads, ticket, open_slowly, closed)
+        assert entered.wait(DEADLINE_SECONDS)
+        ticket.refuse(Overloaded("too many come"))
+        with pytest.raises(Overloaded, match="too many come"):
+            journey.answer.result(0)
+        leave.set()
+        threads.shutdown(wait=True)
+    assert backend.seen == []
+    assert not caplog.records
 
 
 def test_a_frame_abandoned_in_the_queue_is_not_run(
