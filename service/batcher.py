@@ -126,7 +126,7 @@ class Batcher:
             self._note_asked(priority)
             self._require_room(priority)
             alone = not any(self._inside.values())
-            ticket = Ticket(self._submit, priority)
+            ticket = Ticket(self._submit, self._is_alone, priority)
             self._inside[priority][ticket] = None
             self._ever_admitted += 1
             number = self._ever_admitted
@@ -141,6 +141,10 @@ class Batcher:
                     seconds = time.perf_counter() - entered_at
                     self._admission.answered(seconds, alone=good and alone and number == self._ever_admitted)
                 self._leave(ticket)
+
+    def _is_alone(self) -> bool:
+        with self._changed:
+            return sum(map(len, self._inside.values())) <= 1
 
     def _leave(self, ticket: Ticket) -> None:
         """Out of the house, and out of the queue when its caller has cancelled it."""

@@ -1,4 +1,6 @@
-"""A frame's way from a worker thread over the device to a worker thread: the event loop starts it and hears its end."""
+"""A frame's way from a worker thread over the device to a worker thread: the event loop starts it and hears its end.
+
+A frame that is alone in the house is closed by the device's thread."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -60,7 +62,15 @@ class Journey(Generic[Opened, Answer]):
                 if self._abandoned:
                     return
                 self._inference = self._ticket.submit(prepared)
-            self._inference.add_done_callback(lambda done: self._in_thread(lambda: self._close(opened, done)))
+            self._inference.add_done_callback(lambda done: self._arrive(opened, done))
+
+    def _arrive(self, opened: Opened, done: "Future[Inference]") -> None:
+        """In the device's thread, which has nothing else to do when nobody else is in the house: two threads less to
+        wake."""
+        if self._ticket.is_alone():
+            self._close(opened, done)
+        else:
+            self._in_thread(lambda: self._close(opened, done))
 
     def _close(self, opened: Opened, done: "Future[Inference]") -> None:
         with self._failing():

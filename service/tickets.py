@@ -44,8 +44,10 @@ class Item:
 class Ticket:
     """The right to have one frame in the house. Made by `Batcher.admit`."""
 
-    def __init__(self, submit: "Submit", priority: Priority) -> None:
+    def __init__(self, submit: "Submit", is_alone: Callable[[], bool], priority: Priority) -> None:
         self._submit = submit
+        self.is_alone = is_alone
+        """Whether no other frame is in the house."""
         self.priority = priority
         self.item: Item | None = None
         """Once it was submitted."""

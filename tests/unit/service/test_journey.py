@@ -153,3 +153,16 @@ def test_threads_that_are_shut_down_cancel_the_answer(batcher: Batcher) -> None:
         with pytest.raises(RuntimeError, match="after shutdown"):
             late.answer.result(DEADLINE_SECONDS)
     hold.set()
+
+
+def test_who_is_alone_is_closed_where_it_was_run_and_who_is_not_leaves_the_device_to_the_next(
+    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend
+) -> None:
+    def close_here(*_: object) -> str:
+        return threading.current_thread().name
+
+    with batcher.admit(Priority.FRAMES) as ticket:
+        assert Journey(threads, ticket, opened, close_here).answer.result(DEADLINE_SECONDS) == "device red/1 0"
+    with batcher.admit(Priority.FRAMES) as ticket, batcher.admit(Priority.LIVE):
+        closed_in = Journey(threads, ticket, opened, close_here).answer.result(DEADLINE_SECONDS)
+        assert closed_in.startswith("ThreadPoolExecutor")
