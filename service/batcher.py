@@ -252,7 +252,7 @@ class Batcher:
         """Run a batch; when it fails, run its frames one by one, so that only the bad one fails."""
         started_at = time.perf_counter()
         try:
-            probabilities = self._infer(backend, np.stack([item.frame for item in batch]))
+            probabilities = self._infer(backend, _stack([item.frame for item in batch]))
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
             if len(batch) == 1:
                 batch[0].future.set_exception(self._explain(error))
@@ -280,3 +280,8 @@ class Batcher:
         explained = InferenceFailed(f"{self._label} failed on this frame")
         explained.__cause__ = error
         return explained
+
+
+def _stack(frames: list[U8]) -> U8:
+    """uint8 [h, w, 3] of each -> [n, h, w, 3]; one alone is not copied."""
+    return frames[0][None] if len(frames) == 1 else np.stack(frames)
