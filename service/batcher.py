@@ -283,5 +283,5 @@ class Batcher:
 
 
 def _stack(frames: list[U8]) -> U8:
-    """uint8 [h, w, 3] of each -> [n, h, w, 3]; one alone is not copied."""
-    return frames[0][None] if len(frames) == 1 else np.stack(frames)
+    """uint8 [h, w, 3] of each -> [n, h, w, 3], contiguous; one alone is not copied."""
+    return np.ascontiguousarray(frames[0])[None] if len(frames) == 1 else np.stack(frames)
