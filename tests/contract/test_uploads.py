@@ -197,6 +197,7 @@ def test_more_than_was_announced_is_refused(client: TestClient) -> None:
         ({"Upload-Length": "-1"}, 400, "malformed_request"),
         ({"Upload-Length": "ten"}, 400, "malformed_request"),
         ({"Upload-Length": "0"}, 400, "empty_body"),
+        ({"Upload-Length": "1", "Upload-Metadata": "model cmVk,model cmVk"}, 400, "malformed_request"),
         ({"Upload-Length": "1000001"}, 413, "too_large"),
         ({"Upload-Length": "10", "Upload-Metadata": "frame_step %%"}, 400, "malformed_request"),
         ({"Upload-Length": "10", "Upload-Metadata": b"filename \xe4"}, 400, "malformed_request"),

@@ -224,6 +224,12 @@ def check_ranges(api: VideoApi, job: dict[str, Any]) -> None:
     assert api.client.head(path).headers["Content-Length"] == str(len(whole.content))
 
 
+@pytest.mark.parametrize("path", ["/v1/videos/%00", "/v1/videos/a%00/summary.json", "/v1/videos/compare?ids=a%00,b"])
+def test_no_id_is_too_odd_for_the_database(machines: Machines, path: str) -> None:
+    answer = httpx.get(f"http://127.0.0.1:{machines.ports[SERVERS[1]]}{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_video")
+
+
 def test_what_is_for_prometheus_alone_is_not_told_outside(machines: Machines) -> None:
     assert httpx.get(f"{machines.url}/metrics").status_code == 404
     assert httpx.get(f"{machines.url}/livez").status_code == 200
