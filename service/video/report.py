@@ -31,7 +31,7 @@ svg text { font-family: system-ui, sans-serif !important; }
 .samples img { width: 100%; border-radius: .3rem; display: block; } figure { margin: 0; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; }
 td, th { border-bottom: 1px solid #e3e8ed; } td:not(:first-child), th:not(:first-child) { text-align: right; }
-td:first-child { white-space: nowrap; }
+td { white-space: nowrap; }
 .dot { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin-right: .5em; }
 @media (max-width: 40rem) { .pair { grid-template-columns: 1fr; } .samples { grid-template-columns: 1fr 1fr; } }
 """
