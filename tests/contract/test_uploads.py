@@ -184,7 +184,8 @@ def test_what_is_no_video_is_refused_with_its_last_byte_and_said_later_too(clien
 
 def test_more_than_was_announced_is_refused(client: TestClient) -> None:
     address = begin(client, 100)
-    refused(send(client, address, 0, b"x" * 101), 413, "too_large")
+    assert "101 bytes would be sent" in refused(send(client, address, 0, b"x" * 101), 413, "too_large")
+    assert offset(client, address) == 0
     chunked = client.patch(address, content=(b"x" * 60 for _ in range(2)), headers={**PART, "Upload-Offset": "0"})
     refused(chunked, 413, "too_large")
     assert offset(client, address) <= 100
