@@ -77,19 +77,26 @@ async def read_raw(request: Request, max_megabytes: float, idle_seconds: float) 
     return body
 
 
+def announced_bytes(request: Request, max_megabytes: float, setting: str) -> int:
+    """What Content-Length says, 0 where it says nothing; raises TooLarge before a byte is read."""
+    text = request.headers.get("content-length", "")
+    announced = int(text) if text.isdecimal() else 0
+    if announced > max_megabytes * MEGABYTE:
+        raise TooLarge(f"the body is {announced / MEGABYTE:.1f} MB; the limit is {max_megabytes:g} MB ({setting})")
+    return announced
+
+
 async def limited(request: Request, max_megabytes: float, setting: str, idle_seconds: float) -> AsyncIterator[bytes]:
     """Chunks of the body, up to a limit: from Content-Length before a byte is read, and while reading. Raises TooLarge,
     SlowSender, ClientDisconnect."""
-    limit = max_megabytes * MEGABYTE
-    allowed = f"the limit is {max_megabytes:g} MB ({setting})"
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise TooLarge(f"the body is {int(announced) / MEGABYTE:.1f} MB; {allowed}")
+    announced_bytes(request, max_megabytes, setting)
     received = 0
     async for chunk in Sender(request, idle_seconds).chunks():
         received += len(chunk)
-        if received > limit:
-            raise TooLarge(f"the body is more than {received / MEGABYTE:.1f} MB; {allowed}")
+        if received > max_megabytes * MEGABYTE:
+            raise TooLarge(
+                f"the body is more than {received / MEGABYTE:.1f} MB; the limit is {max_megabytes:g} MB ({setting})"
+            )
         yield chunk
 
 
