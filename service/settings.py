@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     storage_url: str | None = None
     """Where uploads, work and results of jobs lie: inside the data folder when unset, else `s3://bucket/prefix`, which
     needs the `s3` extra."""
+    storage_outage_minutes: float = Field(default=60.0, ge=0)
+    """How long a job at work waits for an object store that is away, before it fails."""
     max_upload_gigabytes: float = Field(default=50.0, gt=0)
     """Largest video upload."""
     max_video_hours: float = Field(default=24.0, gt=0)

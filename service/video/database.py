@@ -49,11 +49,13 @@ jobs = sa.Table(
     sa.Column("frames_per_second", sa.Float),
     sa.Column("realtime_factor", sa.Float),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, default=False),
+    sa.Column("waiting_since", sa.Float),
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_detail", sa.Text),
     sa.Index("video_jobs_by_time", "created_at", "id"),
 )
-"""Times in seconds since 1970. A job's row goes with the job. `retention_hours` is set where the caller chose it."""
+"""Times in seconds since 1970. A job's row goes with the job. `retention_hours` is set where the caller chose it,
+`waiting_since` (by the database's clock) while the object store is away."""
 
 steps = sa.Table(
     "video_steps",
