@@ -166,6 +166,7 @@ class Runner:
             raise Cancelled
         if begun > MOST_DEATHS:
             raise WorkerDied(f"the video can't be processed {where}: {MOST_DEATHS} workers died there")
+        log.debug("video %s: %s is begun", job_id, step)
         try:
             yield
         except BaseException as error:

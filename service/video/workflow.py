@@ -8,13 +8,14 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
 from service.settings import Settings
 from service.video.database import database_url
 from service.video.outage import Outage
+from service.video.punctual import LIBPQ
 from service.video.queueing import (
     APPLICATION,
     APPLICATION_VERSION,
@@ -28,6 +29,7 @@ from service.video.queueing import (
 from service.video.runner import Cancelled, Runner
 from service.video.shared_reader import SharedReader
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ def launch(settings: Settings, runner: Runner, outage: Outage, worker_id: str) -
             "name": APPLICATION,
             "system_database_url": database_url(settings),
             "sys_db_pool_size": _MOST_CONNECTIONS,
+            "db_engine_kwargs": {"connect_args": dict(LIBPQ)} if settings.database_url else {},
             "application_version": APPLICATION_VERSION,
             "executor_id": worker_id,
             "enable_otlp": False,
@@ -143,8 +146,10 @@ def _process_window(runner: Runner, outage: Outage, job_id: str, first: int, aft
         runner.failed(job_id, error)
 
 
-def _step(name: str, outage: Outage, work: Callable[..., T], *args: object) -> T:
-    return DBOS.run_step({"name": name}, outage.outlast, work, *args)
+def _step(
+    name: str, outage: Outage, work: Callable[Concatenate[str, P], T], job_id: str, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    return DBOS.run_step({"name": name}, lambda: outage.outlast(work, job_id, *args, **kwargs))
 
 
 def _drop(runner: Runner, outage: Outage, job_id: str, windows: list[str]) -> None:
