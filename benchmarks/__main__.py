@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import frames, live_beside_video, memory, overload, soak, start, video
+from benchmarks import frames, live_beside_video, memory, overload, profiling, soak, start, video
 from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.figure import draw
 from benchmarks.machine import ROOT, facts
@@ -33,6 +33,7 @@ class Part(StrEnum):
     OVERLOAD = "overload"
     MEMORY = "memory"
     START = "start"
+    PROFILE = "profile"
     FIGURE = "figure"
     SOAK = "soak"
 
@@ -83,6 +84,7 @@ def _measure(bench: Bench, results: Results, chosen: set[Part]) -> int:
         Part.OVERLOAD: lambda: overload.measure(bench),
         Part.MEMORY: lambda: memory.measure(bench),
         Part.START: lambda: start.measure(bench),
+        Part.PROFILE: lambda: profiling.measure(bench),
         Part.SOAK: lambda: soak.measure(bench),
     }
     compared = {str(part) for part in chosen} & set(frames.PARTS)

@@ -83,6 +83,24 @@ def load(seconds: float = 1.0) -> Load:
     return Load(round(os.getloadavg()[0], 2), round(busy / total, 3), round(stolen / total, 3))
 
 
+@dataclass(frozen=True, slots=True)
+class CpuSeconds:
+    """Of all cores together."""
+
+    busy: float
+    stolen: float
+
+    def __sub__(self, earlier: "CpuSeconds") -> "CpuSeconds":
+        return CpuSeconds(self.busy - earlier.busy, self.stolen - earlier.stolen)
+
+
+def cpu_seconds() -> CpuSeconds:
+    """Since the machine started; zeros where there is no /proc."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = cpu_ticks()
+    ticks = os.sysconf("SC_CLK_TCK")
+    return CpuSeconds((user + nice + system + irq + softirq) / ticks, steal / ticks)
+
+
 def cpu_ticks(stat: Path = Path("/proc/stat")) -> list[int]:
     """user, nice, system, idle, iowait, irq, softirq, steal of all cores since the start, in clock ticks."""
     try:

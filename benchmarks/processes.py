@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 from benchmarks.machine import ROOT
 
@@ -68,7 +69,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[Any]") -> None:
     """TERM, then KILL."""
     process.terminate()
     try:
@@ -94,16 +95,29 @@ def family() -> Iterator[str]:
 
 
 def members(name: str, proc: Path = Path("/proc")) -> list[int]:
-    """Living processes of a family. Linux only."""
+    """Living processes of a family, and their children: the decoder of videos is started without any environment.
+    Linux only."""
     wanted = f"{MARKER}={name}".encode()
-    found = []
+    found, children = set[int](), dict[int, list[int]]()
     for process in proc.glob("[0-9]*"):
+        pid = int(process.name)
         try:
-            if int(process.name) != os.getpid() and wanted in (process / "environ").read_bytes().split(b"\0"):
-                found.append(int(process.name))
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            marked = wanted in (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-    return found
+        children.setdefault(parent, []).append(pid)
+        if marked and pid != os.getpid():
+            found.add(pid)
+    return sorted(_with_children(found, children))
+
+
+def _with_children(found: set[int], children: dict[int, list[int]]) -> set[int]:
+    whole, new = set(found), list(found)
+    while new:
+        new = [child for pid in new for child in children.get(pid, []) if child not in whole]
+        whole.update(new)
+    return whole
 
 
 def memory_mb(pids: list[int], proc: Path = Path("/proc")) -> float:

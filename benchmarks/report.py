@@ -1,10 +1,12 @@
 """Results -> Markdown tables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from benchmarks import profile_tables
+from benchmarks.tables import NONE, cell, table
+
 STAGES = ("decode", "prepare", "queue", "infer", "restore", "encode")
-_NONE = "-"
 
 
 def render(results: dict[str, Any]) -> str:
@@ -16,13 +18,9 @@ def render(results: dict[str, Any]) -> str:
     if "video" in parts:
         lines += _video(parts["video"])
     lines += _others(parts)
+    if "profile" in parts:
+        lines += profile_tables.render(parts["profile"])
     return "\n".join(lines) + "\n"
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    """A Markdown table and an empty line; numbers to three digits, None as -."""
-    body = ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *body, ""]
 
 
 def _head(results: dict[str, Any]) -> Iterator[str]:
@@ -66,7 +64,7 @@ def _frames(found: dict[str, Any]) -> Iterator[str]:
     for name, active in found["backends"].items():
         yield f"- {name}: {active['backend']}, {active['precision']}, {active['threads']} threads"
     dice = ", ".join(f"{name} {value:.4f}" for name, value in found["dice_with_fp32"].items())
-    yield f"- Dice with the FP32 file's mask of the same frame: {dice or _NONE}"
+    yield f"- Dice with the FP32 file's mask of the same frame: {dice or NONE}"
     yield f"- {_loads(found)}"
     for failure in found["failures"]:
         reason = failure["error"].strip().splitlines()[0][:200] if failure["error"].strip() else "no reason given"
@@ -177,16 +175,8 @@ def _loads(found: dict[str, Any]) -> str:
 
 
 def _range(values: dict[str, float]) -> str | None:
-    return f"{_cell(values['median'])} ({_cell(values['low'])} to {_cell(values['high'])})" if values else None
+    return f"{cell(values['median'])} ({cell(values['low'])} to {cell(values['high'])})" if values else None
 
 
 def _word(holds: bool) -> str:
     return "holds" if holds else "**missed**"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return _NONE
-    if isinstance(value, float):
-        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return str(value)

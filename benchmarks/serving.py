@@ -33,14 +33,17 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, **environment: str) -> Iterator[Server]:
-    """`python -m service serve` on a free port until the block ends, ready, without video workers unless asked for."""
+def serving(folder: Path, via: tuple[str, ...] = (), /, **environment: str) -> Iterator[Server]:
+    """`python -m service serve` on a free port until the block ends, ready, without video workers unless asked for.
+
+    `via` is a module of ours that runs it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port, log = free_port(), folder / "server.log"
     given = {"ENDOMASK_HOST": "127.0.0.1", "ENDOMASK_PORT": str(port), "ENDOMASK_WORKERS": "0"} | environment
     with family() as name, log.open("wb") as output:
         env = environment_of(**given)
-        process = subprocess.Popen(python("service", "serve"), env=env, stdout=output, stderr=output)
+        process = subprocess.Popen(python(*via, "service", "serve"), env=env, stdout=output, stderr=output)
         try:
             server = Server(port, process, name, log)
             wait_for(server, HttpRequest("GET", "/readyz", {}, b""))

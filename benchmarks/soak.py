@@ -34,13 +34,13 @@ def _soak(bench: Bench, server: Server, video: bytes, seconds: float) -> dict[st
     frame = HttpRequest("POST", "/v1/segment", {"Content-Type": "image/jpeg"}, bench.jpeg(FRAME_SIZES[0]))
     upload = HttpRequest("POST", "/v1/videos", {"Content-Type": "video/mp4"}, video)
     samples, answers, failed, videos = [], 0, 0, 0
+    stretch = min(_STRETCH_SECONDS, seconds / 4)
     started_at = time.monotonic()
-    while time.monotonic() < started_at + seconds:
+    for _ in range(round(seconds / stretch)):
         if not _busy(server):
             status, _ = ask_once(server.port, upload)
             videos += status == 202
             failed += status != 202
-        stretch = min(_STRETCH_SECONDS, seconds / 4)
         seen, _ = put_under_load(
             server.port, frame, bench.folder / "load", clients=_CLIENTS, warm_up_seconds=0, seconds=stretch
         )

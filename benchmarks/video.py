@@ -83,7 +83,7 @@ def _in_python(bench: Bench, way: str, entry: Clip, out: Path) -> dict[str, Any]
     given = (way, str(entry.path), str(out), "--package", str(bench.package.folder))
     done = run(python("benchmarks.one_video", *given), endomask_environment(bench))
     shutil.rmtree(out, ignore_errors=True)
-    found: dict[str, Any] = json.loads(done.output)
+    found: dict[str, Any] = json.loads(done.output.splitlines()[-1])
     return found
 
 

@@ -3,18 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from service.errors import EmptyBody, MalformedRequest, SlowSender, TooLarge, UnsupportedMediaType, UploadBusy
+from service.errors import EmptyBody, SlowSender, TooLarge, UnsupportedMediaType, UploadBusy
+from service.multipart import FILE_FIELD, file_pieces
 
-if TYPE_CHECKING:
-    from python_multipart.multipart import MultipartCallbacks
-
-FILE_FIELD = "file"
 MEGABYTE = 1_000_000
 
 
@@ -101,79 +95,16 @@ async def read_files(
     request: Request, *, max_request_megabytes: float, max_file_megabytes: float, max_files: int, idle_seconds: float
 ) -> list[Part]:
     """The `file` parts of a multipart body in their order; raises TooLarge, MalformedRequest, EmptyBody, SlowSender."""
-    _, options = parse_options_header(request.headers["content-type"])
-    if not options.get(b"boundary"):
-        raise MalformedRequest("the multipart content type names no boundary")
-    reader = _FileReader(max_file_megabytes, max_files)
-    try:
-        parser = MultipartParser(options[b"boundary"], reader.callbacks())
-        body = limited(request, max_request_megabytes, "ENDOMASK_MAX_REQUEST_MEGABYTES", idle_seconds)
-        async for chunk in body:
-            parser.write(chunk)
-    except FormParserError as error:
-        raise MalformedRequest(f"the multipart body can't be read: {error}") from error
-    if not reader.ended:
-        raise MalformedRequest("the multipart body ends in the middle")
-    if not reader.parts:
+    body = limited(request, max_request_megabytes, "ENDOMASK_MAX_REQUEST_MEGABYTES", idle_seconds)
+    parts: list[Part] = []
+    async for part, piece in file_pieces(request.headers["content-type"], body):
+        if part.number > max_files:
+            raise TooLarge(f"there are more than {max_files} files (ENDOMASK_MAX_FRAMES_PER_REQUEST)")
+        if part.number > len(parts):
+            parts.append(Part(content_type=part.content_type))
+        parts[-1].body += piece
+        if len(parts[-1].body) > max_file_megabytes * MEGABYTE:
+            raise TooLarge(f"file {part.number} is more than {max_file_megabytes:g} MB (ENDOMASK_MAX_FRAME_MEGABYTES)")
+    if not parts:
         raise EmptyBody(f"the multipart body has no part named {FILE_FIELD!r}")
-    return reader.parts
-
-
-class _FileReader:
-    """Collects `file` parts from the parser's callbacks."""
-
-    def __init__(self, max_file_megabytes: float, max_files: int) -> None:
-        self._max_file_megabytes = max_file_megabytes
-        self._max_files = max_files
-        self._headers: dict[bytes, bytes] = {}
-        self._name = b""
-        self._value = b""
-        self.parts: list[Part] = []
-        self.ended = False
-
-    def callbacks(self) -> "MultipartCallbacks":
-        return {
-            "on_part_begin": self.on_part_begin,
-            "on_header_field": self.on_header_field,
-            "on_header_value": self.on_header_value,
-            "on_header_end": self.on_header_end,
-            "on_headers_finished": self.on_headers_finished,
-            "on_part_data": self.on_part_data,
-            "on_end": self.on_end,
-        }
-
-    def on_part_begin(self) -> None:
-        self._headers = {}
-
-    def on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def on_header_end(self) -> None:
-        self._headers[self._name.lower()] = self._value
-        self._name = self._value = b""
-
-    def on_headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        name = options.get(b"name", b"").decode("utf-8", "replace")
-        if name != FILE_FIELD:
-            raise MalformedRequest(
-                f"there is a part named {name[:40]!r}; parts are named {FILE_FIELD!r}, and parameters go into the query"
-            )
-        if len(self.parts) == self._max_files:
-            raise TooLarge(f"there are more than {self._max_files} files (ENDOMASK_MAX_FRAMES_PER_REQUEST)")
-        content_type = self._headers.get(b"content-type")
-        self.parts.append(Part(content_type=content_type.decode("latin-1") if content_type else None))
-
-    def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        body = self.parts[-1].body
-        body += data[start:end]
-        if len(body) > self._max_file_megabytes * MEGABYTE:
-            raise TooLarge(
-                f"file {len(self.parts)} is more than {self._max_file_megabytes:g} MB (ENDOMASK_MAX_FRAME_MEGABYTES)"
-            )
-
-    def on_end(self) -> None:
-        self.ended = True
+    return parts

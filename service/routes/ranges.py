@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from email.utils import formatdate, parsedate
+from typing import BinaryIO, Self
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from service.errors import MalformedRequest, RangeNotSatisfiable
 from service.storage.store import StoredFile
@@ -44,24 +46,48 @@ class ByteRange:
         return cls(start, end)
 
 
-def stored_file_response(
-    request: Request, file: StoredFile, *, media_type: str, headers: dict[str, str]
-) -> StreamingResponse:
-    """Raises MalformedRequest, RangeNotSatisfiable. `If-Range` with another ETag or a date gives the whole."""
+class _FileBody(StreamingResponse):
+    """Bytes of a file that is open already, so that one deleted meanwhile still comes whole."""
+
+    def __init__(self, source: BinaryIO, bounds: range, status: int, headers: dict[str, str]) -> None:
+        super().__init__(_read(source, bounds), status, headers)
+        self._source = source
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._source.close()
+
+
+def stored_file_response(request: Request, file: StoredFile, *, media_type: str, headers: dict[str, str]) -> Response:
+    """304 where the caller has it, by `If-None-Match` or `If-Modified-Since`. `If-Range` with another ETag or time
+    gives the whole. Raises MalformedRequest, RangeNotSatisfiable, and UnknownVideo when the file is gone."""
+    modified = formatdate(file.modified, usegmt=True)
+    headers = {**headers, "ETag": file.etag, "Last-Modified": modified, "Accept-Ranges": "bytes"}
+    if _is_held(request, file.etag, modified):
+        return Response(status_code=304, headers=headers)
     asked, condition = request.headers.get("range"), request.headers.get("if-range")
-    chosen = ByteRange.parse(asked, file.size) if asked and condition in {None, file.etag} else None
-    first, last = (chosen.first, chosen.last) if chosen else (0, file.size - 1)
-    headers = {**headers, "Accept-Ranges": "bytes", "ETag": file.etag, "Content-Length": str(last - first + 1)}
+    chosen = ByteRange.parse(asked, file.size) if asked and condition in {None, file.etag, modified} else None
+    bounds = range(chosen.first, chosen.last + 1) if chosen else range(file.size)
+    headers |= {"Content-Type": media_type, "Content-Length": str(len(bounds))}
     if chosen:
-        headers["Content-Range"] = f"bytes {first}-{last}/{file.size}"
-    body = _read(file, first, last + 1)
-    return StreamingResponse(body, 206 if chosen else 200, media_type=media_type, headers=headers)
+        headers["Content-Range"] = f"bytes {chosen.first}-{chosen.last}/{file.size}"
+    return _FileBody(file.open(), bounds, 206 if chosen else 200, headers)
 
 
-def _read(file: StoredFile, start: int, end: int) -> Iterator[bytes]:
+def _is_held(request: Request, etag: str, modified: str) -> bool:
+    """Whether the caller's copy is this one (RFC 9110, 13.2.2): by the tag, and by the time where no tag is given."""
+    if (tags := request.headers.get("if-none-match")) is not None:
+        return tags.strip() == "*" or etag in {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+    written, held = parsedate(modified), parsedate(request.headers.get("if-modified-since"))
+    return written is not None and held is not None and written <= held
+
+
+def _read(source: BinaryIO, bounds: range) -> Iterator[bytes]:
     """Called from worker threads, a chunk at a time."""
-    with file.open() as source:
-        source.seek(start)
-        while start < end and (chunk := source.read(min(_CHUNK_BYTES, end - start))):
-            start += len(chunk)
-            yield chunk
+    source.seek(bounds.start)
+    left = len(bounds)
+    while left and (chunk := source.read(min(_CHUNK_BYTES, left))):
+        left -= len(chunk)
+        yield chunk

@@ -47,6 +47,7 @@ def _add_file_route(name: str) -> None:
         responses={
             200: {"description": "The whole file.", "content": {_MEDIA_TYPES[name].split(";")[0]: _BINARY}},
             206: {"description": "The range that was asked for."},
+            304: {"description": "The caller has it, by `If-None-Match` or `If-Modified-Since`."},
             **problem_responses(MalformedRequest, UnknownVideo, NotFound, Conflict, RangeNotSatisfiable),
         },
     )
@@ -63,6 +64,7 @@ def _file(request: Request, name: str, video_id: str) -> Response:
     disposition = "inline" if name in _SHOWN_IN_BROWSER else "attachment"
     headers = {
         "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-cache",
         "Content-Disposition": f'{disposition}; filename="{video_id[:8]}-{name}"',
     }
     if name == "report.html":

@@ -1,6 +1,7 @@
 """`POST /v1/videos`: a video is streamed to disk, its first frame decoded, and a job queued."""
 
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -26,6 +27,7 @@ from service.errors import (
     UnsupportedMediaType,
     VideoTooLong,
 )
+from service.multipart import FILE_FIELD, FilePart, file_pieces
 from service.problems import problem_responses
 from service.routes.callers import caller_of
 from service.routes.video_query import LONGEST_KEY, UploadQuery, read_query
@@ -33,7 +35,7 @@ from service.schemas_video import VIDEOS_PATH, VideoJob, describe_job
 from service.settings import Settings
 from service.video.acceptance import accept
 from service.video.jobs import VideoJobs
-from service.video.upload import MultipartFile, UploadFile
+from service.video.upload import UploadFile
 
 router = APIRouter(prefix=VIDEOS_PATH)
 
@@ -114,11 +116,11 @@ async def _receive(request: Request, settings: Settings, jobs: VideoJobs, file: 
     )
     content_type = request.headers.get("content-type", "")
     kind = media_type(content_type)
-    name = None
+    name: str | None = None
     if kind == "multipart/form-data":
-        part = MultipartFile(content_type)
-        await file.receive(part.chunks(body))
-        name = part.name
+        parts: list[FilePart] = []
+        await file.receive(_one_file(content_type, body, parts))
+        name = parts[0].name
     elif kind.startswith("video/") or kind == "application/octet-stream":
         await file.receive(body)
     else:
@@ -129,3 +131,16 @@ async def _receive(request: Request, settings: Settings, jobs: VideoJobs, file: 
     if not file.bytes:
         raise EmptyBody("the body is empty; send a video file")
     return name
+
+
+async def _one_file(content_type: str, body: AsyncIterator[bytes], parts: list[FilePart]) -> AsyncIterator[bytes]:
+    """Bytes of the one file of a multipart body, whose head goes into `parts`; raises MalformedRequest when there is
+    none or another one."""
+    async for part, piece in file_pieces(content_type, body):
+        if part.number > 1:
+            raise MalformedRequest("there are several files; send one video a request")
+        if not parts:
+            parts.append(part)
+        yield piece
+    if not parts:
+        raise MalformedRequest(f"the multipart body has no part named {FILE_FIELD!r}")

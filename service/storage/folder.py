@@ -20,12 +20,14 @@ class FolderFile:
     path: Path
     size: int
     etag: str
+    modified: float
 
     @classmethod
     def of(cls, path: Path) -> "FolderFile":
         """Raises FileNotFoundError."""
         status = path.stat()
-        return cls(path, status.st_size, f'"{status.st_mtime_ns:x}-{status.st_size:x}"')
+        etag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+        return cls(path, status.st_size, etag, status.st_mtime)
 
     def open(self) -> BinaryIO:
         with deleted_meanwhile():

@@ -59,6 +59,7 @@ class ObjectFile:
     key: str
     size: int
     etag: str
+    modified: float
 
     def open(self) -> BinaryIO:
         with _answering(), deleted_meanwhile():
@@ -158,7 +159,7 @@ class ObjectStore:
         key = self._key(job_id, "results", name)
         with _answering():
             found = self._files.info(key)
-        return ObjectFile(self._files, key, found["size"], found["ETag"])
+        return ObjectFile(self._files, key, found["size"], found["ETag"], found["LastModified"].timestamp())
 
     def drop_segments(self, job_id: str) -> None:
         self._remove(self._key(job_id, "segments"))

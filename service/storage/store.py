@@ -28,6 +28,10 @@ class StoredFile(Protocol):
     def etag(self) -> str:
         """With its quotes; another one when the contents are others."""
 
+    @property
+    def modified(self) -> float:
+        """When it was written, seconds since 1970."""
+
     def open(self) -> BinaryIO:
         """For reading, seekable; raises UnknownVideo when it is gone. Blocks, as reading it does."""
 

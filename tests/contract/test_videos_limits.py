@@ -126,7 +126,9 @@ def test_hours_are_counted_too_where_the_header_says_none(tmp_path: Path) -> Non
         require_hours(5400.0, red_settings(tmp_path, max_video_hours=1))
 
 
-def test_a_range_beyond_the_end_is_told_where_the_end_is(tmp_path: Path, clip: bytes) -> None:
+@pytest.fixture
+def finished(tmp_path: Path, clip: bytes) -> Iterator[tuple[TestClient, str]]:
+    """A server, and the path of a succeeded job's summary of 100 bytes."""
     settings = red_settings(tmp_path)
     with running(settings) as client:
         job = post(client, clip).json()
@@ -135,9 +137,31 @@ def test_a_range_beyond_the_end_is_told_where_the_end_is(tmp_path: Path, clip: b
         with engine.begin() as connection:
             connection.execute(sa.update(jobs).values(status="succeeded"))
         engine.dispose()
-        answer = client.get(f"{job['links']['self']}/summary.json", headers={"Range": "bytes=100-"})
-        refused(answer, 416, "range_not_satisfiable")
-        assert answer.headers["Content-Range"] == "bytes */100"
+        yield client, f"{job['links']['self']}/summary.json"
+
+
+def test_a_range_beyond_the_end_is_told_where_the_end_is(finished: tuple[TestClient, str]) -> None:
+    client, path = finished
+    answer = client.get(path, headers={"Range": "bytes=100-"})
+    refused(answer, 416, "range_not_satisfiable")
+    assert answer.headers["Content-Range"] == "bytes */100"
+
+
+def test_head_of_a_result_tells_what_get_would_and_no_cache_keeps_it_unasked(finished: tuple[TestClient, str]) -> None:
+    client, path = finished
+    got, told = client.get(path), client.head(path)
+    assert (told.status_code, told.content) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag", "Last-Modified", "Accept-Ranges", "Content-Disposition"):
+        assert told.headers[name] == got.headers[name], name
+    assert got.headers["Cache-Control"] == "private, no-cache"
+    assert client.get(path, headers={"If-None-Match": got.headers["ETag"]}).status_code == 304
+    assert client.head(path, headers={"Range": "bytes=200-"}).headers["Content-Range"] == "bytes */100"
+
+
+def test_a_result_whose_file_is_gone_is_not_found(finished: tuple[TestClient, str], tmp_path: Path) -> None:
+    client, path = finished
+    next(tmp_path.glob("data/videos/*/results/summary.json")).unlink()
+    refused(client.get(path), 404, "unknown_video")
 
 
 @pytest.fixture

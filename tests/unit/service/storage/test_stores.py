@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -102,6 +103,7 @@ class StoreTests:
             worker.publish(JOB, ["annotated.mp4"])
         result = server.result(JOB, "annotated.mp4")
         assert result.size == len(VIDEO)
+        assert abs(result.modified - time.time()) < 600
         with result.open() as file:
             assert file.read() == VIDEO
             file.seek(1_000_000)

@@ -1,6 +1,5 @@
 """Stages in threads, and uploads in pieces."""
 
-import asyncio
 import hashlib
 import os
 import threading
@@ -8,17 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from service.errors import MalformedRequest, NoSpace
+from service.errors import NoSpace
 from service.video.stages import StageClock, in_thread
-from service.video.upload import MultipartFile, UploadFile
-
-BODY = (
-    b'--edge\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\nContent-Type: video/mp4\r\n\r\n'
-    b"some\r\n--bytes\r\n--edge--\r\n"
-)
+from service.video.upload import UploadFile
 
 
 def test_items_come_in_order_and_an_error_comes_after_them() -> None:
@@ -91,22 +83,6 @@ async def pieces(body: bytes, sizes: list[int]) -> AsyncIterator[bytes]:
         yield body[position : position + size]
         position += size
     yield body[position:]
-
-
-@given(st.lists(st.integers(min_value=1, max_value=30), max_size=40))
-def test_a_multipart_file_is_found_however_the_body_is_cut(sizes: list[int]) -> None:
-    async def read() -> tuple[bytes, str | None]:
-        part = MultipartFile("multipart/form-data; boundary=edge")
-        found = b"".join([chunk async for chunk in part.chunks(pieces(BODY, sizes))])
-        return found, part.name
-
-    assert asyncio.run(read()) == (b"some\r\n--bytes", "a.mp4")
-
-
-async def test_a_multipart_body_that_is_cut_off_is_refused() -> None:
-    part = MultipartFile("multipart/form-data; boundary=edge")
-    with pytest.raises(MalformedRequest, match="ends in the middle"):
-        [chunk async for chunk in part.chunks(pieces(BODY[:-10], [50]))]
 
 
 async def test_an_upload_is_stored_and_checksummed_as_it_came(tmp_path: Path) -> None:
