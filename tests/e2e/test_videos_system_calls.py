@@ -20,11 +20,12 @@ from service.storage.disk import ABANDONED_AFTER_SECONDS
 from service.storage.opening import open_store
 from tests.support import videos
 from tests.support.red import write_red_package
-from tests.support.system_calls import CHANGING, STRACE, Call, Disk, kill_at, trace
+from tests.support.s3 import BUCKET, running_s3, use
+from tests.support.system_calls import CHANGING, SENDING, STRACE, Call, Disk, kill_at, trace
 from tests.support.video_api import frame_checksums
 from tests.support.whole_job import JOB, settings_in
 
-CALLS = int(os.environ.get("ENDOMASK_TEST_CALLS", "4"))
+CALLS = int(os.environ.get("ENDOMASK_TEST_CALLS", "3"))
 SEED = int(os.environ.get("ENDOMASK_TEST_SEED", str(random.randrange(10**6))))
 FRAMES = 20
 """Two segments."""
@@ -87,13 +88,15 @@ def test_nothing_that_the_database_tells_of_is_lost_with_the_power(finished: tup
     assert not lost
 
 
-def moments(deed: str, folder: Path, clip: Path, chance: random.Random) -> list[tuple[str, int]]:
+def moments(
+    deed: str, folder: Path, clip: Path, chance: random.Random, kinds: tuple[str, ...] = CHANGING
+) -> list[tuple[str, int]]:
     """Calls of the deed, each as its name and which one of that name it is for its thread."""
     copy = folder.with_name(f"{folder.name}-traced-{deed}")
     shutil.copytree(folder, copy)
     calls = trace(command(deed, copy, clip), copy / "calls.txt")
     most: Counter[str] = Counter()
-    for (_, name), times in Counter((call.thread, call.name) for call in calls if call.name in CHANGING).items():
+    for (_, name), times in Counter((call.thread, call.name) for call in calls if call.name in kinds).items():
         most[name] = max(most[name], times)
     return sorted(chance.sample([(name, n) for name in most for n in range(1, most[name] + 1)], CALLS))
 
@@ -112,8 +115,8 @@ def test_a_job_that_is_killed_at_a_system_call_ends_as_if_nothing_had_been(
         assert results(folder) == expected, f"killed at {name} {number}"
         assert status(folder) == "succeeded"
         sweep_once_it_has_rested(folder)
-        left = [path.name for path in (folder / "data").iterdir() if path.is_dir() and any(path.iterdir())]
-        assert left == ["videos"], f"killed at {name} {number}"
+        left = [path for place in ("incoming", "trash") for path in (folder / "data" / place).iterdir()]
+        assert not left, f"killed at {name} {number}"
         assert {path.name for path in (folder / "data/videos" / JOB).iterdir()} == {"source", "results"}
 
 
@@ -134,6 +137,41 @@ def test_a_deletion_that_is_killed_at_a_system_call_is_ended_by_the_next(
             trace(command(deed, folder, clip), folder / "again.txt")
         assert not [path for path in (folder / "data").rglob("*") if JOB in str(path)], f"killed at {name} {number}"
         assert status(folder) is None
+
+
+@pytest.mark.parametrize("seed", [SEED], ids="seed={}".format)
+def test_a_job_in_a_bucket_that_is_killed_at_a_request_ends_as_if_nothing_had_been(
+    clip: Path,
+    finished: tuple[Path, list[Call]],
+    expected: dict[str, object],
+    tmp_path: Path,
+    seed: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also while its segments and results go up, and while it is deleted."""
+    with running_s3() as s3:
+        use(s3, monkeypatch)
+        chance, counted = random.Random(seed), tmp_path / "counted"
+        shutil.copytree(finished[0] / "models", counted / "models")
+        monkeypatch.setenv("ENDOMASK_STORAGE_URL", f"s3://{BUCKET}/counted")
+        requests = moments("work", counted, clip, chance, SENDING)
+        for name, number in requests:
+            folder, prefix = tmp_path / f"{name}-{number}", f"{name}-{number}"
+            shutil.copytree(finished[0] / "models", folder / "models")
+            monkeypatch.setenv("ENDOMASK_STORAGE_URL", f"s3://{BUCKET}/{prefix}")
+            kill_at(command("work", folder, clip), name, number)
+            trace(command("work", folder, clip), folder / "again.txt")
+            assert status(folder) == "succeeded"
+            top = f"{prefix}/videos/{JOB}"
+            made = {f"{top}/results/{result}" for result in RESULTS}
+            assert set(s3.keys(prefix)) == {f"{top}/source"} | made, f"killed at {name} {number}"
+            assert {result: s3.read(f"{top}/results/{result}") for result in COMPARED} == {
+                result: expected[result] for result in COMPARED
+            }
+            kill_at(command("delete", folder, clip), name, chance.randint(1, 6))
+            trace(command("delete", folder, clip), folder / "deleted.txt")
+            assert not s3.keys(prefix)
+            assert status(folder) is None
 
 
 def status(folder: Path) -> str | None:

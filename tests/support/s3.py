@@ -53,6 +53,9 @@ class S3:
         """Put an object there as something else than Endomask would."""
         self._client().put_object(Bucket=BUCKET, Key=key, Body=content, Metadata=metadata)
 
+    def read(self, key: str) -> bytes:
+        return bytes(self._client().get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
     def metadata(self, key: str) -> dict[str, str]:
         return dict(self._client().head_object(Bucket=BUCKET, Key=key)["Metadata"])
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STRACE = shutil.which("strace")
+SENDING = ("sendto", "sendmsg")
+"""Calls that ask another process for something."""
 CHANGING = ("mkdir", "rename", "link", "fsync", "fdatasync", "unlink", "rmdir", "unlinkat")
 """Calls that change what there is, or make it last. Between two of them a kill leaves the same."""
 _WRITING = ("openat", "write", "writev", "pwrite64", "pwritev", "ftruncate", "copy_file_range", "sendfile")
@@ -33,7 +35,7 @@ class Call:
 def trace(command: list[str], log: Path) -> list[Call]:
     """The calls of a command that succeeded, in their order. Threads and children included."""
     assert STRACE is not None
-    wanted = ",".join((*CHANGING, "renameat", "renameat2", "linkat", "mkdirat", *_WRITING))
+    wanted = ",".join((*CHANGING, "renameat", "renameat2", "linkat", "mkdirat", *_WRITING, *SENDING))
     subprocess.run([STRACE, "-f", "-y", "-s", "4", "-e", f"trace={wanted}", "-o", str(log), *command], check=True)
     return list(_calls(log.read_text().splitlines()))
 

@@ -29,7 +29,8 @@ DEEDS = ("work", "delete", "retention")
 
 
 def settings_in(folder: Path) -> Settings:
-    return red_settings(folder, retention_hours=1.0)
+    chosen = {"backend": "onnxruntime", "provider": "cpu", "precision": "fp32", "threads": 1}  # nothing is measured
+    return red_settings(folder, retention_hours=1.0, **chosen)
 
 
 def queue(settings: Settings, table: JobTable, store: Store, clip: Path) -> None:
