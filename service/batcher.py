@@ -264,9 +264,9 @@ class Batcher:
         infer_seconds = time.perf_counter() - started_at
         with self._changed:
             self._wait.ran(len(batch), infer_seconds)
+        self._on_batch(len(batch))
         for item, planes in zip(batch, probabilities, strict=True):
             item.future.set_result(Inference(planes, started_at - item.submitted_at, infer_seconds))
-        self._on_batch(len(batch))
 
     def _infer(self, backend: Backend, frames: U8) -> U8:
         probabilities = backend.run(frames)

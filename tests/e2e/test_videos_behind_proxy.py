@@ -7,13 +7,15 @@ Debian's nginx is older than the image's: names that Docker resolves are replace
 import asyncio
 import http.client
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,18 @@ class Machines:
 
     def start(self, name: str) -> None:
         self.cluster.start_server(name, port=self.ports[name])
+
+    @contextmanager
+    def no_worker_moves(self) -> Iterator[None]:
+        """Stopped as a debugger stops them: whatever is told meanwhile is told of a job that stands still."""
+        workers = [self.cluster.processes[name].pid for name in WORKERS]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
 
     def begun(self) -> dict[str, int]:
         """How many resumable uploads each server has begun."""
@@ -195,13 +209,13 @@ def test_events_come_as_they_happen_and_a_killed_server_stops_neither_job_nor_ca
     machines: Machines, clip: Path
 ) -> None:
     api = machines.proxy
-    job = api.upload(clip, outputs="annotated,frames")
-    with api.client.stream("GET", f"/v1/videos/{job['id']}/events") as stream:
-        assert stream.headers["content-type"].startswith("text/event-stream")
-        data = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
-        told = next(event for event in data if event["progress"]["frames_done"])
-        assert told["status"] == "running"
-        assert api.get(job)["status"] == "running", "the events were held back"
+    with machines.no_worker_moves():
+        job = api.upload(clip, outputs="annotated,frames")
+        with api.client.stream("GET", f"/v1/videos/{job['id']}/events") as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            told = next(line for line in stream.iter_lines() if line.startswith("data: "))
+            assert json.loads(told[6:])["status"] == "queued"
+    api.wait_for_frames(job, 1)
     machines.cluster.kill(SERVERS[0])
     for _ in range(20):
         assert api.client.get(f"/v1/videos/{job['id']}").status_code == 200
