@@ -21,6 +21,9 @@ MARKER = "ENDOMASK_BENCH_FAMILY"
 """Environment variable that tells the processes of one family, however they were started."""
 _STOP_SECONDS = 25.0
 _SAMPLE_SECONDS = 0.2
+_SETTLE_SECONDS, _SETTLE_STEP_SECONDS = 10.0, 0.5
+_IDLE_SHARE = 0.1
+"""Of a core; Ray's own processes use about half of that when nobody asks anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,30 @@ def _with_children(found: set[int], children: dict[int, list[int]]) -> set[int]:
         new = [child for pid in new for child in children.get(pid, []) if child not in whole]
         whole.update(new)
     return whole
+
+
+def settle(name: str) -> None:
+    """Wait until a family has nothing more to do, for some seconds at most: a server's first answer says nothing of
+    workers that are still starting."""
+    deadline, before = time.monotonic() + _SETTLE_SECONDS, cpu_of(members(name))
+    while time.monotonic() < deadline:
+        time.sleep(_SETTLE_STEP_SECONDS)
+        after = cpu_of(members(name))
+        if after - before <= _IDLE_SHARE * _SETTLE_STEP_SECONDS:
+            return
+        before = after
+
+
+def cpu_of(pids: list[int], proc: Path = Path("/proc")) -> float:
+    """CPU seconds of processes so far."""
+    ticks = 0
+    for pid in pids:
+        try:
+            fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(pids: list[int], proc: Path = Path("/proc")) -> float:
