@@ -1,4 +1,5 @@
-"""A model's device threads, one for each GPU: group waiting frames into batches, and give every frame its own fate.
+"""A model's device threads, one for each GPU or lane: group waiting frames into batches, and give every frame its own
+fate.
 
 A frame takes a ticket before it is decoded (a full house is refused there, at once), submits its pixels, and holds the
 ticket until its answer is made. Live frames go before single frames, those before video.
@@ -19,6 +20,7 @@ from service.backends import Backend
 from service.batch_wait import BatchWait
 from service.errors import EndomaskError, InferenceFailed, NotReady, Overloaded
 from service.imaging.geometry import U8
+from service.lanes import Lanes
 from service.tickets import Inference, Item, Priority, Ticket
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ class Batcher:
         on_batch: Callable[[int], None] = lambda _size: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._backend = backend
+        self._lanes = Lanes(backend)
         self._label = label
         self._max_frames = max_frames
         self._max_batch = max(1, min(max_batch, backend.max_batch))
@@ -61,12 +63,26 @@ class Batcher:
         self._coming = 0
         """Admitted frames that were not yet submitted: company that a batch may wait for."""
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"device {label} {lane}", daemon=True)
-            for lane in range(backend.lanes)
-        ]
-        for thread in self._threads:
+        self._threads: list[threading.Thread] = []
+        self._start_threads()
+
+    def _start_threads(self) -> None:
+        for lane in range(len(self._threads), self._lanes.most_runs):
+            thread = threading.Thread(target=self._work, name=f"device {self._label} {lane}", daemon=True)
+            self._threads.append(thread)
             thread.start()
+
+    def add_lanes(self, under_load: Backend) -> None:
+        """From now on frames that are not alone run on `under_load`, as many at once as it has lanes."""
+        with self._changed:
+            if not self._closed:
+                self._lanes.add(under_load)
+                self._start_threads()
+
+    @property
+    def under_load(self) -> Backend:
+        """What frames run on that are not alone."""
+        return self._lanes.under_load
 
     @property
     def alive(self) -> bool:
@@ -181,16 +197,32 @@ class Batcher:
         return item.future
 
     def _work(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            if batch:
-                self._run(batch)
+        while (backend := self._begin()) is not None:
+            try:
+                if batch := self._next_batch():
+                    self._run(backend, batch)
+            finally:
+                with self._changed:
+                    self._lanes.end(backend)
+                    self._changed.notify_all()
 
-    def _next_batch(self) -> list[Item] | None:
-        """Wait for work; the items whose callers still want them, or None once closed."""
+    def _begin(self) -> Backend | None:
+        """Wait for work and for room on the device; where to run it, or None once closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._queued())
-            if self._closed:
+            self._changed.wait_for(lambda: self._closed or self._free() is not None)
+            if self._closed or (backend := self._free()) is None:
                 return None
+            self._lanes.begin(backend)
+            return backend
+
+    def _free(self) -> Backend | None:
+        """What may run the next frame now; None without one."""
+        queued = self._queued()
+        return self._lanes.choose(queued - 1 + self._coming) if queued else None
+
+    def _next_batch(self) -> list[Item]:
+        """The items whose callers still want them."""
+        with self._changed:
             self._gather()
             taken: list[Item] = []
             for queue in self._queues.values():
@@ -211,18 +243,18 @@ class Batcher:
             if left <= 0 or not self._changed.wait(left):
                 return
 
-    def _run(self, batch: list[Item]) -> None:
+    def _run(self, backend: Backend, batch: list[Item]) -> None:
         """Run a batch; when it fails, run its frames one by one, so that only the bad one fails."""
         started_at = time.perf_counter()
         try:
-            probabilities = self._infer(np.stack([item.frame for item in batch]))
+            probabilities = self._infer(backend, np.stack([item.frame for item in batch]))
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
             if len(batch) == 1:
                 batch[0].future.set_exception(self._explain(error))
                 return
             log.warning("%s failed on a batch of %d frames, trying them singly: %s", self._label, len(batch), error)
             for item in batch:
-                self._run([item])
+                self._run(backend, [item])
             return
         infer_seconds = time.perf_counter() - started_at
         with self._changed:
@@ -231,8 +263,8 @@ class Batcher:
             item.future.set_result(Inference(planes, started_at - item.submitted_at, infer_seconds))
         self._on_batch(len(batch))
 
-    def _infer(self, frames: U8) -> U8:
-        probabilities = self._backend.run(frames)
+    def _infer(self, backend: Backend, frames: U8) -> U8:
+        probabilities = backend.run(frames)
         if len(probabilities) != len(frames):
             raise InferenceFailed(f"{self._label} gave {len(probabilities)} masks for {len(frames)} frames")
         return probabilities

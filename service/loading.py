@@ -14,7 +14,7 @@ from service.backends.choice import Choice
 from service.backends.golden import GoldenCheck, GoldenSet, check_golden
 from service.backends.providers import choose_provider
 from service.backends.remembered import remembered_choice
-from service.errors import PackageError, ProviderUnavailable
+from service.errors import InferenceFailed, PackageError, ProviderUnavailable, StartError
 from service.manifest.agreement import Agreement
 from service.manifest.package import Package
 from service.manifest.schema import Manifest
@@ -28,8 +28,19 @@ _WARM_UP_RUNS = 3
 OpenBackend = Callable[[Package, Settings], Choice]
 
 
-def open_best(package: Package, settings: Settings, *, find_provider: Callable[[str], str] = choose_provider) -> Choice:
+def open_best(
+    package: Package,
+    settings: Settings,
+    *,
+    lanes: int | None = None,
+    find_provider: Callable[[str], str] = choose_provider,
+) -> Choice:
     """The fastest backend that the settings allow and that gives the golden masks, measured or remembered.
+
+    Without `lanes` it is the fastest one for a frame that is alone, and `Choice.open_under_load` opens what several
+    frames run on. With it, as many runs go on beside each other on a CPU, each on `settings.threads` threads of its
+    own: for who has many frames and as many threads to call `run` from, like a video. A frame's probabilities are the
+    same either way.
 
     With `auto`, a GPU that ONNX Runtime can't use (no CUDA libraries, its memory full, say) is left alone, with a
     warning that says why.
@@ -38,12 +49,12 @@ def open_best(package: Package, settings: Settings, *, find_provider: Callable[[
     asked: str = settings.provider
     provider = find_provider("cpu" if (settings.backend, asked) == ("openvino", "auto") else asked)
     try:
-        return remembered_choice(package, settings, provider)
+        return remembered_choice(package, settings, provider, lanes=lanes)
     except ProviderUnavailable as error:
         if settings.provider != "auto" or provider == "cpu":
             raise
         log.warning("%s runs on the CPU although a GPU is here: %s", package.label, error)
-        return remembered_choice(package, settings, "cpu")
+        return remembered_choice(package, settings, "cpu", lanes=lanes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,17 @@ class LoadedModel:
     @property
     def backend(self) -> Backend:
         return self.choice.backend
+
+    def open_under_load(self) -> Backend | None:
+        """What frames that are not alone run on, opened and held against the golden masks now. None where one run at a
+        time answers as many, and where it does not hold, which is logged: then all frames run on `backend`."""
+        if self.choice.open_under_load is None:
+            return None
+        try:
+            return self.choice.open_under_load()
+        except (StartError, InferenceFailed) as error:
+            log.warning("%s runs frames one by one, under load too: %s", self.label, error)
+            return None
 
     @property
     def manifest(self) -> Manifest:

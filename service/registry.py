@@ -43,6 +43,13 @@ class ServedModel:
         self._leases = 0
         self._retired = False
 
+    def open_lanes(self) -> None:
+        """Have frames that are not alone run beside each other, where that answers more of them."""
+        backend = self.loaded.open_under_load()
+        if backend is not None:
+            self.batcher.add_lanes(backend)
+            log.info("%s under load: %d lanes of %d threads", self.label, backend.lanes, backend.threads)
+
     @contextmanager
     def lease(self) -> Iterator["ServedModel"]:
         """Keep the model loaded meanwhile, whatever is swapped."""
@@ -73,6 +80,8 @@ class Registry:
         self._served: dict[str, ServedModel] = {}
         self._older: OrderedDict[tuple[str, int], ServedModel] = OrderedDict()
         self._loading = asyncio.Lock()
+        self._opening_lanes = ThreadPoolExecutor(1, thread_name_prefix="lanes")
+        """After a model began to serve: compiling it once more must not hold that up."""
 
     def load_all(self) -> None:
         """Load the newest version of every model on disk; raises StartError. Called once, before serving."""
@@ -94,6 +103,8 @@ class Registry:
         except BaseException:
             _close_loaded(loads.values())
             raise
+        for model in self.served():
+            self._opening_lanes.submit(model.open_lanes)
 
     def served(self) -> list[ServedModel]:
         """The versions that answer by default, by name."""
@@ -157,6 +168,7 @@ class Registry:
 
     def close(self) -> None:
         """End the device threads."""
+        self._opening_lanes.shutdown(cancel_futures=True)
         for model in self.loaded():
             model.batcher.close()
 
@@ -185,11 +197,13 @@ class Registry:
 
     async def _load_in_thread(self, name: str, version: int) -> ServedModel:
         try:
-            return await asyncio.get_running_loop().run_in_executor(None, self._load, name, version)
+            model = await asyncio.get_running_loop().run_in_executor(None, self._load, name, version)
         except StartError as error:
             log.exception("%s/%d can't be loaded", name, version)
             reason = str(error).replace(str(self._settings.models_dir.resolve()), "...")
             raise Conflict(f"{name}/{version} can't be loaded: {reason}") from error
+        self._opening_lanes.submit(model.open_lanes)
+        return model
 
     def _load(self, name: str, version: int) -> ServedModel:
         try:

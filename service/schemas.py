@@ -163,9 +163,16 @@ class CandidateWire(_Wire):
     """`bf16` is the FP32 file computed in bfloat16."""
     threads: int
     """CPU threads of one run."""
+    lanes: int
+    """Runs that go on beside each other on a CPU, each on so many threads."""
     chosen: bool
+    """Runs a frame that is alone, and every frame where none is chosen for those under load."""
+    chosen_under_load: bool
+    """Runs frames that are not alone."""
     milliseconds: float | None
-    """Shortest run of one frame; null for a candidate that may not serve."""
+    """Shortest run of one frame; null for lanes, and for a candidate that may not serve."""
+    frames_per_second: float | None
+    """With every lane at work; null where lanes were not tried."""
     changed_share: float | None
     """Share of the golden pixels that change class; null when it did not run."""
     dice: float | None
@@ -190,7 +197,11 @@ class ModelSummary(_Wire):
     provider: str
     precision: str
     threads: int
-    """CPU threads of one run."""
+    """CPU threads of a run that is alone."""
+    lanes: int
+    """Frames that run beside each other when several are there: one on each GPU, or in each lane of a CPU."""
+    lane_threads: int
+    """CPU threads of each of them."""
     candidates: list[CandidateWire]
     """What the backend was chosen from, fastest first, then those that may not serve."""
 

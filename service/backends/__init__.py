@@ -20,11 +20,11 @@ class Backend(Protocol):
     precision: str
     """`fp32`, `bf16`, `fp16` or `int8`."""
     threads: int
-    """CPU threads that one run uses."""
+    """CPU threads that one run uses; lanes have as many each."""
     max_batch: int
     """Most frames that one run should take."""
     lanes: int
-    """GPUs, each with the model on it; 1 on a CPU."""
+    """GPUs, each with the model on it; on a CPU, runs that have their own threads beside each other."""
 
     def run(self, frames: U8) -> U8:
         """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], 255 = certain."""

@@ -30,10 +30,13 @@ class Candidate(BaseModel):
     """`bf16` is the FP32 file computed in bfloat16."""
     threads: int = Field(ge=1)
     """CPU threads of one run."""
+    lanes: int = Field(default=1, ge=1)
+    """Runs that go on beside each other on a CPU, each on threads of its own; a GPU is a lane by itself."""
 
     def __str__(self) -> str:
         threads = f" with {self.threads} thread{'s' * (self.threads > 1)}" if self.provider == "cpu" else ""
-        return f"{self.backend} {self.provider} {self.precision}{threads}"
+        lanes = f" in each of {self.lanes} lanes" if self.lanes > 1 else ""
+        return f"{self.backend} {self.provider} {self.precision}{threads}{lanes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +62,24 @@ def open_candidate(package: Package, candidate: Candidate, opening: Opening) -> 
         provider=candidate.provider,
         precision=candidate.precision,
         threads=candidate.threads,
+        lanes=candidate.lanes,
         max_batch=opening.max_batch,
         cache_dir=opening.cache_dir,
     )
 
 
-def candidates_for(package: Package, settings: Settings, provider: str) -> list[Candidate]:
-    """Every pair of backend and precision that the settings allow on `provider`, FP32 first. Where the provider was
-    left open and CUDA is there, TensorRT is tried too if its library is there.
+def candidates_for(package: Package, settings: Settings, provider: str, lanes: int = 1) -> list[Candidate]:
+    """Every pair of backend and precision that the settings allow on `provider`, FP32 first, with so many
+    lanes on a CPU. Where the provider was left open and CUDA is there, TensorRT is tried too if its library is there.
 
     Raises ProviderUnavailable when what was asked for by name is not there, PackageError when the package has no file
     in the precision asked for.
     """
     threads = settings.threads or available_cores()
     found = [
-        Candidate(backend=backend, provider=place, precision=precision, threads=threads)
+        Candidate(
+            backend=backend, provider=place, precision=precision, threads=threads, lanes=lanes if place == "cpu" else 1
+        )
         for place in _places(settings, provider)
         for backend in _backends(settings, place)
         for precision in _precisions(package, settings, backend, place)

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TypeAlias
 
 import onnxruntime as ort
 
@@ -27,9 +28,11 @@ from service.manifest.package import Package
 
 log = logging.getLogger(__name__)
 
+_Lane: TypeAlias = BoundSession | OwnThread
+
 
 class OnnxRuntimeBackend:
-    """One ONNX file of a package, in one session for each GPU, or in one on the CPU.
+    """One ONNX file of a package, on each GPU or in `lanes` lanes on the CPU.
 
     `cache_dir` keeps TensorRT's engines. Raises ProviderUnavailable when the provider asked for does not run here,
     PackageError when the file does not keep the contract: `frames` uint8 [N, h, w, 3] in, `probabilities` uint8
@@ -45,6 +48,7 @@ class OnnxRuntimeBackend:
         provider: str,
         precision: Precision,
         threads: int,
+        lanes: int = 1,
         max_batch: int = 1,
         cache_dir: Path | None = None,
     ) -> None:
@@ -56,14 +60,19 @@ class OnnxRuntimeBackend:
         self.max_batch = 1 if provider == "cpu" else max_batch
         self._label = package.label
         engine = _engine(package, provider, precision, self.max_batch, cache_dir)
-        opened = [_open_lane(package, device, engine, threads) for device in devices_of(provider)]
+        devices = devices_of(provider)
+        opened = (
+            _open_on_cpu(package, devices[0], engine, threads, lanes)
+            if provider == "cpu"
+            else [_open_on_gpu(package, device, engine, threads) for device in devices]
+        )
         self.lanes = len(opened)
-        self._free: SimpleQueue[BoundSession | OwnThread] = SimpleQueue()
+        self._free: SimpleQueue[_Lane] = SimpleQueue()
         for session in opened:
             self._free.put(session)
 
     def run(self, frames: U8) -> U8:
-        """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], on the GPU that was free longest.
+        """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], on the GPU or lane that was free longest.
 
         Raises InferenceFailed.
         """
@@ -84,21 +93,29 @@ def _engine(package: Package, provider: str, precision: Precision, max_batch: in
     return Engine(entry.height, entry.width, max_batch, precision, folder)
 
 
-def _open_lane(package: Package, device: Device, engine: Engine, threads: int) -> BoundSession | OwnThread:
-    if device.memory == "cpu":
-        return _open_session(package, device, engine, threads)
-    return OwnThread(lambda: _open_session(package, device, engine, threads))
+def _open_on_gpu(package: Package, device: Device, engine: Engine, threads: int) -> _Lane:
+    def open_bound() -> BoundSession:
+        session = _open_session(package, device, engine, threads)
+        return BoundSession(session, device, buckets_for(engine.max_batch), cuda_runtime())
+
+    return OwnThread(open_bound)
 
 
-def _open_session(package: Package, device: Device, engine: Engine, threads: int) -> BoundSession:
+def _open_on_cpu(package: Package, device: Device, engine: Engine, threads: int, lanes: int) -> list[_Lane]:
+    """A session runs for as many callers as there are, each in its own thread; where a run has further threads, each
+    lane has a session of its own, since those would be shared."""
+    opened = [_open_session(package, device, engine, threads) for _ in range(1 if threads == 1 else lanes)]
+    return [BoundSession(opened[lane % len(opened)], device, (1,), None) for lane in range(lanes)]
+
+
+def _open_session(package: Package, device: Device, engine: Engine, threads: int) -> ort.InferenceSession:
     load_libraries(device.provider)
     path = package.model_path(file_precision(engine.precision))
     session = _start(path, device.provider, attempts_for(device, engine), threads, package.label)
     if (active := session.get_providers()[0]) != provider_name(device.provider):
         raise ProviderUnavailable(f"provider {device.provider} was asked for, onnxruntime fell back to {active}")
     _check(session, package)
-    runtime = cuda_runtime() if device.memory == "cuda" else None
-    return BoundSession(session, device, buckets_for(engine.max_batch), runtime)
+    return session
 
 
 def _start(path: Path, provider: str, attempts: list[Listed], threads: int, label: str) -> ort.InferenceSession:

@@ -4,11 +4,11 @@
 """
 
 import sys
-import threading
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from queue import SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ _CAPABILITIES: dict[Precision, str] = {"bf16": "BF16", "fp16": "FP16"}
 
 
 class OpenVinoBackend:
-    """One ONNX file of a package, compiled for single frames on the CPU.
+    """One ONNX file of a package, compiled for single frames on the CPU, in `lanes` streams of `threads` threads each.
 
     `cache_dir` keeps what was compiled. `bf16` computes the FP32 file in bfloat16. In an INT8 file what is not
     quantised is computed in FP32. Raises ProviderUnavailable when OpenVINO, the provider or the precision is not there,
@@ -47,6 +47,7 @@ class OpenVinoBackend:
         provider: str = "cpu",
         precision: Precision,
         threads: int,
+        lanes: int = 1,
         max_batch: int = 1,
         cache_dir: Path | None = None,
     ) -> None:
@@ -56,23 +57,28 @@ class OpenVinoBackend:
         self.precision: str = precision
         self.threads = threads
         self.max_batch = 1
-        self.lanes = 1
+        self.lanes = lanes
         self._label = package.label
-        self._one_at_a_time = threading.Lock()
-        self._request = _compile(package, precision, threads, cache_dir).create_infer_request()
+        compiled = _compile(package, precision, threads, lanes, cache_dir)
+        self._free: SimpleQueue[openvino.InferRequest] = SimpleQueue()
+        for _ in range(lanes):
+            self._free.put(compiled.create_infer_request())
 
     def run(self, frames: U8) -> U8:
         """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], frame by frame; raises InferenceFailed."""
+        request = self._free.get()
         try:
-            with self._one_at_a_time:
-                done = [self._run_one(frame[None]) for frame in np.ascontiguousarray(frames)]
+            done = [_run_one(request, frame[None]) for frame in np.ascontiguousarray(frames)]
         except Exception as error:
             raise InferenceFailed(f"{self._label} failed on a batch of {len(frames)} frames") from error
+        finally:
+            self._free.put(request)
         return done[0] if len(done) == 1 else np.concatenate(done)
 
-    def _run_one(self, frame: U8) -> U8:
-        """The frame's memory is read in place, and the answer is a copy: the next run overwrites the original."""
-        return np.asarray(self._request.infer([frame], share_inputs=True)[0], np.uint8)
+
+def _run_one(request: "openvino.InferRequest", frame: U8) -> U8:
+    """The frame's memory is read in place, and the answer is a copy: the next run overwrites the original."""
+    return np.asarray(request.infer([frame], share_inputs=True)[0], np.uint8)
 
 
 def is_installed() -> bool:
@@ -111,14 +117,16 @@ def _require(provider: str, precision: Precision) -> None:
         raise ProviderUnavailable("this CPU does not compute in bf16, the precision asked for (ENDOMASK_PRECISION)")
 
 
-def _compile(package: Package, precision: Precision, threads: int, cache_dir: Path | None) -> "openvino.CompiledModel":
+def _compile(
+    package: Package, precision: Precision, threads: int, lanes: int, cache_dir: Path | None
+) -> "openvino.CompiledModel":
     core = import_openvino().Core()
     path = package.model_path(file_precision(precision))
     graph = _read(core, path, package.label)
     _check(graph, package)
     graph.reshape([1, *list(graph.inputs[0].partial_shape)[1:]])
     try:
-        return core.compile_model(graph, "CPU", _options(precision, threads) | _cache(cache_dir))
+        return core.compile_model(graph, "CPU", _options(precision, threads, lanes) | _cache(cache_dir))
     except RuntimeError as error:
         raise PackageError(f"{package.label}: openvino can't compile {path.name}: {error}") from error
 
@@ -130,13 +138,13 @@ def _read(core: "openvino.Core", path: Path, label: str) -> "openvino.Model":
         raise PackageError(f"{label}: openvino can't load {path.name}: {error}") from error
 
 
-def _options(precision: Precision, threads: int) -> dict[str, Any]:
-    """One stream on exactly `threads` threads, which the system may move: other work shares the cores."""
+def _options(precision: Precision, threads: int, lanes: int) -> dict[str, Any]:
+    """Each stream on exactly `threads` threads, which the system may move: other work shares the cores."""
     native = precision not in {"bf16", "fp16"} or precision in native_precisions()
     return {
         "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": lanes,
+        "INFERENCE_NUM_THREADS": threads * lanes,
         "ENABLE_CPU_PINNING": False,
         "ENABLE_HYPER_THREADING": True,
         "INFERENCE_PRECISION_HINT": _HINTS[precision] if native else "f32",

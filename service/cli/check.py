@@ -6,6 +6,7 @@ import onnxruntime
 import typer
 
 from service.backends.openvino import is_installed
+from service.backends.trial import Measured
 from service.errors import StartError
 from service.loading import load_model, names_on_disk, packages_on_disk
 from service.manifest.package import Package
@@ -13,7 +14,8 @@ from service.settings import Settings
 
 
 def check_packages(settings: Settings) -> int:
-    """Print a line for each version of each model and, below it, what it could run on, the chosen one marked `*`.
+    """Print a line for each version of each model and, below it, what it could run on: `*` marks the chosen one, `+`
+    the lanes that take over when several frames are there.
 
     1 when one does not hold or there is none.
     """
@@ -36,7 +38,13 @@ def check_packages(settings: Settings) -> int:
                 f"differ by at most {golden.largest_difference}/255, {golden.changed_share:.3%} of pixels change class"
             )
             for candidate in loaded.choice.candidates:
-                typer.echo(f"     {'*' if candidate.chosen else '-'} {candidate.describe()}")
+                typer.echo(f"     {_mark(candidate)} {candidate.describe()}")
     if not names:
         typer.echo(f"there is no model package in {settings.models_dir} (ENDOMASK_MODELS_DIR)")
     return 1 if failed or not names else 0
+
+
+def _mark(candidate: Measured) -> str:
+    if candidate.chosen:
+        return "*"
+    return "+" if candidate.chosen_under_load else "-"

@@ -55,7 +55,7 @@ def _registry(request: Request) -> Registry:
 
 def _summary(request: Request, model: ServedModel) -> dict[str, Any]:
     settings: Settings = request.app.state.settings
-    manifest, backend = model.manifest, model.loaded.backend
+    manifest, backend, under_load = model.manifest, model.loaded.backend, model.batcher.under_load
     return {
         "name": manifest.name,
         "version": manifest.version,
@@ -66,5 +66,7 @@ def _summary(request: Request, model: ServedModel) -> dict[str, Any]:
         "provider": backend.provider,
         "precision": backend.precision,
         "threads": backend.threads,
+        "lanes": under_load.lanes,
+        "lane_threads": under_load.threads,
         "candidates": [candidate.model_dump() for candidate in model.loaded.choice.candidates],
     }

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.backends.choice import HOPELESS_ROUNDS, ROUNDS, Choice, choose
+from service.backends import choice as choosing
+from service.backends.choice import Choice
 from service.backends.openvino import is_installed, native_precisions
+from service.backends.trial import HOPELESS_ROUNDS, ROUNDS, Bench
 from service.errors import InferenceFailed, PackageError, ProviderUnavailable
 from service.imaging.geometry import U8
 from service.manifest.package import Package
@@ -20,6 +22,11 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="openvino is not inst
 
 def asked(folder: Path, **wishes: Any) -> Settings:
     return Settings(data_dir=folder / "data", **{"threads": 2, "precision": "int8", **wishes})
+
+
+def choose(package: Package, settings: Settings, provider: str, bench: Bench) -> Choice:
+    """In one lane; test_division.py has the others."""
+    return choosing.choose(package, settings, provider, bench, lanes=1)
 
 
 def shown(choice: Choice) -> list[tuple[str, bool, bool]]:

@@ -19,7 +19,7 @@ from tests.support.candidates import ScriptedBench
 pytestmark = pytest.mark.skipif(not is_installed(), reason="openvino is not installed")
 
 MACHINE = {"model name": "one"}
-MEASURED = ["onnxruntime int8 2", "openvino int8 2"]
+MEASURED = ["onnxruntime int8 2", "openvino int8 2", "openvino int8 1 x2"]
 RECALLED = ["openvino int8 2"]
 
 
@@ -50,7 +50,28 @@ def test_a_choice_is_measured_once(tmp_path: Path, both: Package, script: Script
     choice = load(both, asked(tmp_path), script)
     assert script.opened == RECALLED
     assert choice.backend.name == "openvino"
-    assert [(line.backend, line.chosen) for line in choice.candidates] == [("openvino", True), ("onnxruntime", False)]
+    shown = [(line.backend, line.lanes, line.chosen, line.chosen_under_load) for line in choice.candidates]
+    assert shown == [("openvino", 1, True, False), ("openvino", 2, False, True), ("onnxruntime", 1, False, False)]
+
+
+def test_what_runs_under_load_is_opened_when_it_is_asked_for(
+    tmp_path: Path, both: Package, script: ScriptedBench
+) -> None:
+    choice = load(both, asked(tmp_path), script)
+    assert script.opened == RECALLED
+    assert choice.open_under_load is not None
+    assert choice.open_under_load().lanes == 2
+    assert script.opened == [*RECALLED, "openvino int8 1 x2"]
+
+
+def test_what_runs_under_load_is_held_against_the_golden_masks_then(
+    tmp_path: Path, both: Package, script: ScriptedBench
+) -> None:
+    script.answers["openvino int8 1 x2"] = np.zeros_like
+    choice = load(both, asked(tmp_path), script)
+    assert choice.open_under_load is not None
+    with pytest.raises(PackageError, match=r"in each of 2 lanes: 4\.88% of the golden pixels change class"):
+        choice.open_under_load()
 
 
 @pytest.mark.parametrize("change", ["manifest", "machine", "settings"])
@@ -65,7 +86,7 @@ def test_another_model_machine_or_setting_is_measured_anew(
     else:
         settings = asked(tmp_path, threads=3)
     load(package, settings, script, machine)
-    assert len(script.opened) == 2
+    assert len(script.opened) == 3
     load(both, asked(tmp_path), script)
     assert script.opened == RECALLED, "what was remembered of the first is still there"
 
@@ -112,7 +133,7 @@ def test_a_remembered_one_that_gives_other_masks_now_is_dropped(
     script.answers["openvino int8"] = np.zeros_like
     choice = load(both, asked(tmp_path), script)
     assert choice.backend.name == "onnxruntime"
-    assert script.opened == RECALLED + MEASURED
+    assert script.opened == [*RECALLED, *MEASURED[:2], "onnxruntime int8 1 x2"]
     assert "of the golden pixels change class" in caplog.text
 
 
