@@ -50,9 +50,11 @@ def _odd(rounds: int | None) -> int | None:
     return rounds
 
 
-@cli.command(epilog="Example: ./run bench floor served --rounds 5. All but the soak take about 20 minutes.")
+@cli.command(epilog="Example: ./run bench floor served --rounds 5. All but the soak take about half an hour.")
 def main(
-    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure; all but soak when left out.")] = None,
+    parts: Annotated[
+        list[Part] | None, typer.Argument(help=f"What to measure; all but soak when left out: {', '.join(Part)}.")
+    ] = None,
     quick: Annotated[bool, typer.Option(help="One round of short measurements, to see that all runs.")] = False,
     rounds: Annotated[
         int | None,

@@ -1,6 +1,7 @@
 """Processes that a benchmark starts: what they cost, what they hold in memory, and that none is left behind."""
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -19,6 +20,8 @@ from benchmarks.machine import ROOT
 
 MARKER = "ENDOMASK_BENCH_FAMILY"
 """Environment variable that tells the processes of one family, however they were started."""
+NAMED_THREADS = "benchmarks.named_threads"
+"""Runs another module, whose name its process goes by."""
 _STOP_SECONDS = 25.0
 _SAMPLE_SECONDS = 0.2
 _SETTLE_SECONDS, _SETTLE_STEP_SECONDS = 10.0, 0.5
@@ -157,6 +160,28 @@ def memory_mb(pids: list[int], proc: Path = Path("/proc")) -> float:
             continue
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total / 1024
+
+
+def memory_by_process(pids: list[int]) -> dict[str, float]:
+    """Megabytes as `memory_mb` has them, of all processes of a name together."""
+    found: dict[str, float] = {}
+    for pid in pids:
+        name = name_of_process(pid)
+        found[name] = round(found.get(name, 0.0) + memory_mb([pid]), 1)
+    return found
+
+
+def name_of_process(pid: int, proc: Path = Path("/proc")) -> str:
+    """Module and first argument of a Python process (`service serve`), else the program's name."""
+    try:
+        words = (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "?"
+    if "-m" not in words:
+        return Path(words[0]).name
+    module, *arguments = [word for word in words[words.index("-m") + 1 :] if word != NAMED_THREADS]
+    first = next((word for word in arguments if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")), "")
+    return f"{module} {first}".strip()
 
 
 @contextmanager

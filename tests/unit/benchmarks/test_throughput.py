@@ -10,7 +10,7 @@ import pytest
 from benchmarks.agreement import Reference, dice, read_json, read_png
 from benchmarks.bench import QUICK, Bench
 from benchmarks.client import Load
-from benchmarks.soak import growth
+from benchmarks.soak import described, growth
 from benchmarks.throughput import Case, Contender, Measurement, Rounds, compare, of_load
 from benchmarks.video import encoder_settings
 from service.imaging.masks import encode_png, encode_rle
@@ -122,6 +122,15 @@ def test_run_lengths_are_read_as_class_ids() -> None:
 def test_growth_leaves_the_warm_up_out() -> None:
     assert growth([10.0, 60.0, 100.0, 101.0, 99.0, 100.0, 104.0, 106.0]) == 105.0 - 100.5
     assert growth([1.0, 2.0]) == 0.0
+
+
+def test_a_soak_tells_which_process_grew() -> None:
+    found = described([(10.0 * k, {"serve": 100.0 + k, "worker": 50.0}) for k in range(8)] + [(90.0, {"worker": 50.0})])
+    assert found["growth_mb_by_process"] == {"worker": 0.0}
+    found = described([(10.0 * k, {"serve": 100.0 + k, "worker": 50.0, f"decoder {k}": 1.0}) for k in range(8)])
+    assert found["growth_mb_by_process"] == {"serve": 4.0, "worker": 0.0}
+    assert found["growth_mb"] == 4.0
+    assert found["memory_mb"][-1] == (70.0, 158.0)
 
 
 def test_ffmpegs_transcode_is_set_as_the_services_encoder() -> None:
