@@ -122,6 +122,17 @@ def test_a_batch_is_never_larger_than_the_backend_takes(houses: list[House]) -> 
     assert house.sizes == [1, 2, 2, 1]
 
 
+def test_a_batch_is_counted_before_its_frames_are_answered(houses: list[House]) -> None:
+    house, counted = open_house(houses), list[int]()
+    house.occupy()
+    future = house.send(numbered(1))
+    future.add_done_callback(lambda _: counted.extend(house.sizes))
+    house.backend.release()
+    result(future)
+    house.batcher.close()
+    assert counted == [1, 1]
+
+
 def test_a_full_house_is_refused_at_once_and_has_room_again_when_a_frame_leaves(houses: list[House]) -> None:
     house = open_house(houses, max_frames=2)
     with house.batcher.admit(Priority.FRAMES), house.batcher.admit(Priority.FRAMES):
