@@ -125,4 +125,5 @@ def _soak(folder: Path) -> list[str]:
         f"{_machine(found)[:-1]}: {minutes:.0f} minutes, {seen['frames']} frames and {seen['videos']} videos, "
         f"{seen['failed']} failed; memory of all processes {first:.0f} MB after the first stretch, {last:.0f} MB after "
         f"the last, {seen['growth_mb']:+.0f} MB from the second quarter's median to the last one's."
+        + (f" ({seen['note']})" if "note" in seen else "")
     ]
