@@ -19,13 +19,14 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from service.cli.segment import load_newest
+from service.cli.segment import newest_package
 from service.loading import LoadedModel
 from service.manifest.package import Package
 from service.settings import Settings
+from service.video.model import load_for_videos
 from service.video.options import ALL_OUTPUTS, Output, VideoOptions
 from service.video.pipeline import process_file
-from service.video.threads import settings_of_a_stage, stage_threads
+from service.video.threads import codec_threads
 
 OPENED = "opened"
 
@@ -34,7 +35,7 @@ def annotate(loaded: LoadedModel, clip: Path, out: Path, outputs: tuple[Output, 
     """By the service's own code, as a worker does it; what the summary says of the time."""
     settings = Settings()
     options = VideoOptions(outputs=outputs, segment_seconds=settings.segment_seconds)
-    threads = stage_threads(settings)
+    threads = codec_threads(settings)
     summary = process_file(clip, out, loaded, options, lambda _done, _total: None, threads=threads)
     return {"frames": summary.frames.total - summary.frames.damaged, "throughput": asdict(summary.throughput)}
 
@@ -80,7 +81,7 @@ def main(arguments: list[str]) -> None:
     else:
         outputs: tuple[Output, ...] = ALL_OUTPUTS if given.way == "endomask" else ("annotated",)
         cv2.setNumThreads(1)  # as a worker does
-        loaded = load_newest(settings_of_a_stage(Settings()), None)
+        loaded = load_for_videos(newest_package(Settings(), None), Settings())
         clock = _start()
         found = annotate(loaded, given.clip, given.out, outputs)
     sys.stdout.write(json.dumps(found | clock.read()) + "\n")

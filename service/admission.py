@@ -37,12 +37,16 @@ class Admission:
     def asked(self, held: int) -> None:
         """A frame came, let in or not, while so many were held. A full house is the beginning of an overload when
         frames come too fast for longer than a burst, and answers tell how fast they leave; it ends when they don't come
-        too fast, or when the house is empty."""
-        self._asked.append(self._clock())
+        too fast, or when one comes to an empty house after a pause. A house that is empty for a moment while they
+        come is none: opened to all, it would be filled with frames that can't be answered in time."""
+        now = self._clock()
+        paused = not self._asked or now - self._asked[-1] > BURST_SECONDS
+        self._asked.append(now)
         self._forget()
         too_many = len(self._asked) > OVERLOAD * len(self._answered)
-        lasts = bool(self._answered) and self._asked[-1] - self._asked[0] > BURST_SECONDS
-        self.overloaded = too_many and held > 0 and (self.overloaded or (held >= self.most and lasts))
+        lasts = bool(self._answered) and now - self._asked[0] > BURST_SECONDS
+        goes_on = self.overloaded and not (held == 0 and paused)
+        self.overloaded = too_many and (goes_on or (held >= self.most and lasts))
 
     def answered(self, seconds: float, *, alone: bool) -> None:
         """A frame left after so long, not refused; `alone` when it has its mask and no other was there meanwhile."""

@@ -59,7 +59,8 @@ def create_app(settings: Settings, *, open_backend: OpenBackend = open_best) -> 
     app.state.stopping = asyncio.Event()
     app.add_middleware(ObserveRequests, metrics=metrics)
     install_handlers(app)
-    for part in (frames, videos, tus, models, health, docs):
+    app.router.routes.extend(frames.router.routes)  # first, and as they are: an included router is matched twice
+    for part in (videos, tus, models, health, docs):
         app.include_router(part.router)
     docs.mount_static(app)
     install_openapi(app)

@@ -117,11 +117,12 @@ class Batcher:
         queue, item = self._queues[ticket.priority], ticket.item
         if item is not None and item not in queue:
             return
-        ticket.refusal = self._overloaded(ticket.priority)
+        refusal = self._overloaded(ticket.priority)
         del self._inside[ticket.priority][ticket]
+        ticket.refuse(refusal)
         if item is not None:
             queue.remove(item)
-            item.fail(ticket.refusal)
+            item.fail(refusal)
 
     def _require_room(self, priority: Priority) -> None:
         if self._closed:
@@ -141,7 +142,7 @@ class Batcher:
             self._note_asked(priority)
             self._require_room(priority)
             alone = not any(self._inside.values())
-            ticket = Ticket(self._submit, priority)
+            ticket = Ticket(self._submit, self._is_alone, priority)
             self._inside[priority][ticket] = None
             self._ever_admitted += 1
             number = self._ever_admitted
@@ -156,6 +157,10 @@ class Batcher:
                     seconds = time.perf_counter() - entered_at
                     self._admission.answered(seconds, alone=good and alone and number == self._ever_admitted)
                 self._leave(ticket)
+
+    def _is_alone(self) -> bool:
+        with self._changed:
+            return sum(map(len, self._inside.values())) <= 1
 
     def _leave(self, ticket: Ticket) -> None:
         """Out of the house, and out of the queue when its caller has cancelled it."""
@@ -249,7 +254,7 @@ class Batcher:
         """Each frame's own; when the batch fails, its frames run one by one, so that only the bad one fails."""
         started_at = time.perf_counter()
         try:
-            probabilities = self._infer(backend, np.stack([item.frame for item in batch]))
+            probabilities = self._infer(backend, _stack([item.frame for item in batch]))
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
             if len(batch) == 1:
                 return [self._explain(error)]
@@ -276,3 +281,8 @@ class Batcher:
         explained = InferenceFailed(f"{self._label} failed on this frame")
         explained.__cause__ = error
         return explained
+
+
+def _stack(frames: list[U8]) -> U8:
+    """uint8 [h, w, 3] of each -> [n, h, w, 3], contiguous; one alone is not copied."""
+    return np.ascontiguousarray(frames[0])[None] if len(frames) == 1 else np.stack(frames)

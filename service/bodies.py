@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from service.errors import EmptyBody, SlowSender, TooLarge, UnsupportedMediaType, UploadBusy
 from service.multipart import FILE_FIELD, file_pieces
@@ -16,7 +16,7 @@ MEGABYTE = 1_000_000
 class Part:
     """One file: its bytes, and its content type where one was given."""
 
-    body: bytearray = field(default_factory=bytearray)
+    body: bytes | bytearray = field(default_factory=bytearray)
     content_type: str | None = None
 
 
@@ -36,27 +36,30 @@ class Sender:
     """The one who sends a request's body: watched for silence, and told to stop when another goes on in its place."""
 
     def __init__(self, request: Request, idle_seconds: float) -> None:
-        self._stream = request.stream()
+        self._receive = request.receive
         self._idle_seconds = idle_seconds
         self._replaced = False
         self._waiting: asyncio.Timeout | None = None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises SlowSender, UploadBusy once replaced, ClientDisconnect."""
-        while not self._replaced:
+        more = True
+        while more and not self._replaced:
             try:
                 async with asyncio.timeout(self._idle_seconds) as self._waiting:
-                    chunk = await anext(self._stream, None)
+                    message = await self._receive()
             except TimeoutError:
                 break
             finally:
                 self._waiting = None
-            if chunk is None:
-                return
-            yield chunk
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
         if self._replaced:
             raise UploadBusy("another request goes on with this upload")
-        raise SlowSender(f"nothing came for {self._idle_seconds:g} s (ENDOMASK_SENDER_IDLE_SECONDS); send it again")
+        if more:
+            raise SlowSender(f"nothing came for {self._idle_seconds:g} s (ENDOMASK_SENDER_IDLE_SECONDS); send it again")
 
     def replace(self) -> None:
         """Wait for no more."""
@@ -65,29 +68,35 @@ class Sender:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
 
-async def read_raw(request: Request, max_megabytes: float, idle_seconds: float) -> bytearray:
+async def read_raw(request: Request, max_megabytes: float, idle_seconds: float) -> bytes:
     """The whole body; raises TooLarge as soon as it is known to be, EmptyBody, SlowSender, ClientDisconnect."""
-    body = bytearray()
-    async for chunk in limited(request, max_megabytes, "ENDOMASK_MAX_FRAME_MEGABYTES", idle_seconds):
-        body += chunk
+    chunks = limited(request, max_megabytes, "ENDOMASK_MAX_FRAME_MEGABYTES", idle_seconds)
+    body = b"".join([chunk async for chunk in chunks])
     if not body:
         raise EmptyBody("the body is empty; send an encoded image")
     return body
 
 
+def announced_bytes(request: Request, max_megabytes: float, setting: str) -> int:
+    """What Content-Length says, 0 where it says nothing; raises TooLarge before a byte is read."""
+    text = request.headers.get("content-length", "")
+    announced = int(text) if text.isdecimal() else 0
+    if announced > max_megabytes * MEGABYTE:
+        raise TooLarge(f"the body is {announced / MEGABYTE:.1f} MB; the limit is {max_megabytes:g} MB ({setting})")
+    return announced
+
+
 async def limited(request: Request, max_megabytes: float, setting: str, idle_seconds: float) -> AsyncIterator[bytes]:
     """Chunks of the body, up to a limit: from Content-Length before a byte is read, and while reading. Raises TooLarge,
     SlowSender, ClientDisconnect."""
-    limit = max_megabytes * MEGABYTE
-    allowed = f"the limit is {max_megabytes:g} MB ({setting})"
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise TooLarge(f"the body is {int(announced) / MEGABYTE:.1f} MB; {allowed}")
+    announced_bytes(request, max_megabytes, setting)
     received = 0
     async for chunk in Sender(request, idle_seconds).chunks():
         received += len(chunk)
-        if received > limit:
-            raise TooLarge(f"the body is more than {received / MEGABYTE:.1f} MB; {allowed}")
+        if received > max_megabytes * MEGABYTE:
+            raise TooLarge(
+                f"the body is more than {received / MEGABYTE:.1f} MB; the limit is {max_megabytes:g} MB ({setting})"
+            )
         yield chunk
 
 

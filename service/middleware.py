@@ -2,10 +2,12 @@
 
 import logging
 import re
+import secrets
 import time
-import uuid
+from functools import cache
 from urllib.parse import quote
 
+from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,17 +29,23 @@ class ObserveRequests:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._counted = cache(self._look_up)
+
+    def _look_up(self, route: str, model: str, outcome: str) -> tuple[Counter, Histogram]:
+        """The collectors with these labels, of which there are few."""
+        return self._metrics.requests.labels(route, model, outcome), self._metrics.request_seconds.labels(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, receive, send)
-        with self._metrics.inflight.track_inprogress():
-            try:
-                await exchange.run(self._app)
-            finally:
-                self._record(exchange)
+        self._metrics.inflight.inc()
+        try:
+            await exchange.run(self._app)
+        finally:
+            self._metrics.inflight.dec()
+            self._record(exchange)
 
     def _record(self, exchange: "_Exchange") -> None:
         seconds = time.perf_counter() - exchange.started_at
@@ -45,8 +53,9 @@ class ObserveRequests:
         state = exchange.scope["state"]
         model = state.get("model")
         outcome = exchange.outcome
-        self._metrics.requests.labels(route, model.split("/")[0] if model else "none", outcome).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
+        requests, request_seconds = self._counted(route, model.split("/")[0] if model else "none", outcome)
+        requests.inc()
+        request_seconds.observe(seconds)
         if outcome in {"refused", "unavailable"}:
             self._metrics.rejected.labels(exchange.code).inc()
         probed = route in PROBES and outcome == "ok"
@@ -136,4 +145,4 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(text := value.decode("latin-1")):
             return str(text)
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)

@@ -1,6 +1,7 @@
 """Which of the media types that we can make a caller likes best (RFC 9110, section 12.5.1)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class _Range:
         return (self.type != "*") + (self.subtype != "*")
 
 
-def choose(accept: str | None, offered: list[str]) -> str | None:
+@lru_cache(maxsize=64)
+def choose(accept: str | None, offered: tuple[str, ...]) -> str | None:
     """The offered type with the highest quality, the earlier one when equal; None when none is acceptable.
 
     A header that is missing, empty or holds nothing readable accepts everything.

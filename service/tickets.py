@@ -44,13 +44,22 @@ class Item:
 class Ticket:
     """The right to have one frame in the house. Made by `Batcher.admit`."""
 
-    def __init__(self, submit: "Submit", priority: Priority) -> None:
+    def __init__(self, submit: "Submit", is_alone: Callable[[], bool], priority: Priority) -> None:
         self._submit = submit
+        self.is_alone = is_alone
+        """Whether no other frame is in the house."""
         self.priority = priority
         self.item: Item | None = None
         """Once it was submitted."""
         self.refusal: Overloaded | None = None
         """Why it was refused after all."""
+        self.on_refusal: Callable[[Overloaded], None] = lambda _why: None
+        """Told when that happens, in whatever thread; must not ask the batcher anything."""
+
+    def refuse(self, why: Overloaded) -> None:
+        """After all."""
+        self.refusal = why
+        self.on_refusal(why)
 
     def check(self) -> None:
         """Raise Overloaded when the frame was refused meanwhile; asked before the work that it would cost."""

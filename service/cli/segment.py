@@ -32,6 +32,11 @@ def segment_files(settings: Settings, files: list[Path], out: Path, model: str |
 
 def load_newest(settings: Settings, name: str | None) -> LoadedModel:
     """The newest version of a model, the default one when no name is given; raises UnknownModel, StartError."""
+    return load_model(newest_package(settings, name), settings)
+
+
+def newest_package(settings: Settings, name: str | None) -> Package:
+    """The same on the disk; raises UnknownModel, StartError."""
     name = name or settings.default_model
     names = names_on_disk(settings.models_dir)
     if name not in names:
@@ -39,7 +44,7 @@ def load_newest(settings: Settings, name: str | None) -> LoadedModel:
             f"there is no model {name!r} in {settings.models_dir}; there is {', '.join(names) or 'none'}"
         )
     versions = packages_on_disk(settings.models_dir, name)
-    return load_model(Package.read(versions[max(versions)]), settings)
+    return Package.read(versions[max(versions)])
 
 
 def _segment(loaded: LoadedModel, body: bytes, options: FrameOptions) -> FrameResult:

@@ -7,18 +7,19 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 
-from service.cli.segment import load_newest
+from service.cli.segment import newest_package
 from service.settings import Settings
 from service.video.decoding.limits import DecoderLimits
+from service.video.model import load_for_videos
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
-from service.video.threads import settings_of_a_stage, stage_threads
+from service.video.threads import codec_threads
 
 
 def annotate_video(settings: Settings, file: Path, out: Path, model: str | None, options: VideoOptions) -> None:
     """Write annotated.mp4, tables, masks, summary and report into `out`; raises UndecodableVideo, StartError."""
     cv2.setNumThreads(1)  # the stages run beside each other already
-    loaded = load_newest(settings_of_a_stage(settings), model)
+    loaded = load_for_videos(newest_package(settings, model), settings)
     columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(file.name, total=None)
@@ -29,6 +30,6 @@ def annotate_video(settings: Settings, file: Path, out: Path, model: str | None,
             options,
             lambda done, total: progress.update(task, completed=done, total=total),
             DecoderLimits.of(settings),
-            stage_threads(settings),
+            codec_threads(settings),
         )
     typer.echo(f"{out}: {', '.join(options.files)}")

@@ -1,11 +1,11 @@
 """`POST /v1/segment`: one frame or several, as JSON, as a mask, as an overlay."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
+from fastapi.routing import APIRoute
 
 from service.answers import MEDIA_TYPES, Encoded, Output, make_encoder
 from service.bodies import Part, media_type, read_files, read_raw, refuse_encoded
@@ -23,16 +23,29 @@ from service.negotiation import choose
 from service.pipeline import STAGES, FrameOptions, Pipeline
 from service.problems import describe
 from service.registry import Registry, ServedModel
+from service.routes.disconnects import unless_gone
 from service.routes.frames_openapi import ANSWERS, REFUSALS, REQUEST_BODY
 from service.routes.frames_query import SegmentQuery, document_query, read_query
 from service.settings import Settings
 from service.tickets import Priority
 
-router = APIRouter(tags=["frames"])
-T = TypeVar("T")
+_TIMING = ", ".join(f"{stage};dur=%.2f" for stage in STAGES)
+_OFFERED: dict[bool, tuple[Output, ...]] = {False: ("json", "mask", "overlay"), True: ("json",)}
+"""By whether there are several files."""
 
 FRAMES_AT_ONCE = 4
 """Files of one request that are under way together at most; the rest of the house is for others."""
+
+
+class _PlainRoute(APIRoute):
+    """Documented by FastAPI; the endpoint takes the request as it is, so that there is nothing to solve for it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
+
+
+router = APIRouter(tags=["frames"], route_class=_PlainRoute)
 
 
 @router.post(
@@ -54,8 +67,8 @@ async def segment(request: Request) -> Response:
         output = _choose_output(query, request.headers.get("accept"), len(parts))
         work = _Work(request.app.state.pipeline, model, query, output, settings)
         if len(parts) > 1:
-            return await _unless_gone(request, _segment_several(work, parts, request))
-        return await _unless_gone(request, _segment_one(work, parts[0]))
+            return await unless_gone(request, _segment_several(work, parts, request))
+        return await unless_gone(request, _segment_one(work, parts[0]))
 
 
 async def _read(request: Request, settings: Settings) -> list[Part]:
@@ -89,8 +102,8 @@ def _choose_output(query: SegmentQuery, accept: str | None, files: int) -> Outpu
         if files > 1 and query.output != "json":
             raise InvalidParameter(f"output is {query.output!r} and there are {files} files; several answer json only")
         return query.output
-    offered: list[Output] = ["json"] if files > 1 else ["json", "mask", "overlay"]
-    chosen = choose(accept, [MEDIA_TYPES[output] for output in offered])
+    offered = _OFFERED[files > 1]
+    chosen = choose(accept, tuple(MEDIA_TYPES[output] for output in offered))
     for output in offered:
         if MEDIA_TYPES[output] == chosen:
             return output
@@ -122,7 +135,7 @@ class _Work:
         )
 
     def respond(self, body: bytes, seconds: dict[str, float]) -> Response:
-        timing = ", ".join(f"{stage};dur={seconds[stage] * 1000:.2f}" for stage in STAGES)
+        timing = _TIMING % tuple([seconds[stage] * 1000 for stage in STAGES])
         headers = {"Server-Timing": timing, "X-Model": self.model.label, "Vary": "Accept"}
         return Response(body, media_type=MEDIA_TYPES[self.output], headers=headers)
 
@@ -156,22 +169,3 @@ def _entry(fate: Encoded | EndomaskError, request: Request) -> bytes:
         return fate.body
     request.app.state.metrics.rejected.labels(fate.code).inc()
     return describe(fate, request.state.request_id).model_dump_json().encode()
-
-
-async def _unless_gone(request: Request, answer: Awaitable[T]) -> T:
-    """The answer, or ClientDisconnect; work for a caller who has hung up is cancelled."""
-    work = asyncio.ensure_future(answer)
-    gone = asyncio.ensure_future(_hung_up(request))
-    try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            raise ClientDisconnect
-        return work.result()
-    finally:
-        work.cancel()
-        gone.cancel()
-
-
-async def _hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -87,7 +87,11 @@ async def begin_upload(
     request: Request,
     idempotency_key: Annotated[
         str | None,
-        Header(description="The same key and parameters give the same upload and job.", max_length=LONGEST_KEY),
+        Header(
+            description="The same key and parameters give the same upload and job.",
+            min_length=1,
+            max_length=LONGEST_KEY,
+        ),
     ] = None,
 ) -> Response:
     """`Upload-Length` is the video's length; `Upload-Metadata` may hold `filename`, `sha256` and the parameters that

@@ -80,9 +80,11 @@ def read_checksum(request: Request) -> PartChecksum | None:
 def read_metadata(request: Request) -> tuple[UploadQuery, str | None, str | None]:
     """`Upload-Metadata: key <base64>,key <base64>` -> parameters, file name, sha256 of the whole in hexadecimal. Raises
     MalformedRequest, InvalidParameter, RequestValidationError."""
-    given = {}
+    given: dict[str, str] = {}
     for entry in filter(None, (part.strip() for part in request.headers.get("upload-metadata", "").split(","))):
         key, _, encoded = entry.partition(" ")
+        if key in given:
+            raise MalformedRequest(f"Upload-Metadata names {key[:40]!r} twice")
         given[key] = _decode(encoded, f"Upload-Metadata's {key[:40]}").decode("utf-8", "replace")
     names = [given.pop(key) for key in _NAMES if key in given]
     sha256 = given.pop("sha256", None)

@@ -52,7 +52,7 @@ def compare_videos(request: Request, query: Annotated[CompareQuery, Query()]) ->
 
 
 def _accepted(accept: str | None) -> Format:
-    media_type = choose(accept, list(_MEDIA_TYPES.values()))
+    media_type = choose(accept, tuple(_MEDIA_TYPES.values()))
     if media_type is None:
         raise NotAcceptable(f"Accept is {(accept or '')[:80]!r}; this route gives {', '.join(_MEDIA_TYPES.values())}")
     return next(name for name, offered in _MEDIA_TYPES.items() if offered == media_type)

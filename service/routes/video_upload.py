@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.bodies import limited, media_type, refuse_encoded
+from service.bodies import announced_bytes, limited, media_type, refuse_encoded
 from service.errors import (
     CallerLimit,
     Conflict,
@@ -79,7 +79,10 @@ async def upload(
     response: Response,
     query: Annotated[UploadQuery, Query()],
     idempotency_key: Annotated[
-        str | None, Header(description="The same key, video and parameters give the same job.", max_length=LONGEST_KEY)
+        str | None,
+        Header(
+            description="The same key, video and parameters give the same job.", min_length=1, max_length=LONGEST_KEY
+        ),
     ] = None,
 ) -> VideoJob:
     """The body is streamed to disk and its first frame is decoded before the job is queued."""
@@ -109,11 +112,9 @@ async def upload(
 async def _receive(request: Request, settings: Settings, jobs: VideoJobs, file: UploadFile) -> str | None:
     """Stream the body to disk; the sender's file name, where one was given."""
     refuse_encoded(request)
-    announced = request.headers.get("content-length", "")
-    await run_in_threadpool(jobs.store.data.require_space, int(announced) if announced.isdecimal() else 0)
-    body = limited(
-        request, settings.max_upload_gigabytes * 1000, "ENDOMASK_MAX_UPLOAD_GIGABYTES", settings.sender_idle_seconds
-    )
+    most = (settings.max_upload_gigabytes * 1000, "ENDOMASK_MAX_UPLOAD_GIGABYTES")
+    await run_in_threadpool(jobs.store.data.require_space, announced_bytes(request, *most))
+    body = limited(request, *most, settings.sender_idle_seconds)
     content_type = request.headers.get("content-type", "")
     kind = media_type(content_type)
     name: str | None = None

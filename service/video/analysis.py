@@ -46,8 +46,7 @@ def temporal_iou(previous: U8, current: U8) -> float | None:
     union = cv2.countNonZero(cv2.bitwise_or(previous, current))
     if union == 0:
         return None
-    same = cv2.bitwise_and(current, cv2.compare(previous, current, cv2.CMP_EQ))
-    return cv2.countNonZero(same) / union
+    return (union - cv2.countNonZero(cv2.bitwise_xor(previous, current))) / union
 
 
 def frame_durations(times_s: Floats, end_s: float) -> Floats:

@@ -31,6 +31,11 @@ class Mask:
     def is_empty(self) -> bool:
         return self.top == self.bottom
 
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """Rows and columns, one pixel at least, as `stats.foreground_box` gives them."""
+        return slice(self.top, max(self.bottom, self.top + 1)), slice(self.left, max(self.right, self.left + 1))
+
     def overlap(self, other: "Mask") -> float | None:
         """Temporal IoU with another mask of the same size, see `analysis.temporal_iou`."""
         shown = [mask for mask in (self, other) if not mask.is_empty]
@@ -63,4 +68,4 @@ class Measurer:
         mask = Mask.of(decide(restored, self._threshold))
         stability = self.mask.overlap(mask) if self.mask is not None else None
         self.mask = mask
-        return row_of(number, seconds, measure(mask.labels, restored), stability, out_of_body), mask
+        return row_of(number, seconds, measure(mask.labels, restored, here=mask.box), stability, out_of_body), mask

@@ -14,7 +14,7 @@ from service.video.encoder import choose_encoder
 from service.video.index import VideoIndex, plan_segments
 from service.video.options import EncoderName, VideoOptions
 from service.video.probe import VideoInfo
-from service.video.reader import index_video, probe
+from service.video.reader import probe, survey
 from service.video.segment import process_segment
 from service.video.shared_reader import SharedReader
 from service.video.summary import Summary
@@ -72,11 +72,12 @@ def prepare_work(
     source: Path, folder: Path, model: LoadedModel, options: VideoOptions, limits: DecoderLimits, threads: int = 1
 ) -> VideoWork:
     """Probe and index a video; the index and the encoder's name are kept in `folder` for who comes later."""
-    info = probe(source, limits)
     kept = folder / _INDEX_FILE
-    if not kept.exists():
-        index_video(source, limits, options.max_frames).save(kept)
-    index = VideoIndex.load(kept)
+    if kept.exists():
+        info, index = probe(source, limits), VideoIndex.load(kept)
+    else:
+        info, index = survey(source, limits, options.max_frames)
+        index.save(kept)
     return VideoWork(source, folder, info, index, options, model, limits, threads, _keep_encoder(folder, info, options))
 
 

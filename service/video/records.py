@@ -73,8 +73,10 @@ class JobTable:
 
     def get(self, job_id: str) -> JobRecord:
         """Raises UnknownVideo."""
-        with self._engine.connect() as connection:
-            row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one_or_none()
+        row = None
+        if "\0" not in job_id:  # which PostgreSQL takes in no text
+            with self._engine.connect() as connection:
+                row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one_or_none()
         if row is None:
             raise UnknownVideo(f"there is no video {job_id[:64]!r}")
         return _record(row)

@@ -4,11 +4,12 @@ import base64
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from service.video.class_summary import ClassSummary
 from service.video.damage import LostFrames
 from service.video.plots import coverage_distribution, coverage_over_time, stability_over_time
-from service.video.report_numbers import duration, number, percent
+from service.video.report_parts import duration, number, percent, table
 from service.video.report_time import time_sections
 from service.video.summary import Summary
 from service.video.tables import Series
@@ -18,7 +19,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b2733; background: #fff; margin: 2rem auto; max-width: 64rem;
   padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-.muted { color: #5a6b7b; } svg { max-width: 100%; height: auto; }
+.muted { color: #5a6b7b; } svg { width: 100%; height: auto; }
 svg text { font-family: system-ui, sans-serif !important; }
 .numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr));
   gap: .75rem; margin: 1.25rem 0; }
@@ -26,11 +27,13 @@ svg text { font-family: system-ui, sans-serif !important; }
 .numbers b { display: block; font-size: 1.35rem; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
 .samples { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; }
+.table { overflow-x: auto; }
 .samples img { width: 100%; border-radius: .3rem; display: block; } figure { margin: 0; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; }
 td, th { border-bottom: 1px solid #e3e8ed; } td:not(:first-child), th:not(:first-child) { text-align: right; }
-td:first-child { white-space: nowrap; }
+td { white-space: nowrap; }
 .dot { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin-right: .5em; }
+@media (max-width: 40rem) { .pair { grid-template-columns: 1fr; } .samples { grid-template-columns: 1fr 1fr; } }
 """
 
 
@@ -46,12 +49,13 @@ def write_report(path: Path, summary: Summary, series: Series, samples: list[Pat
         "</div>",
         _class_table(summary),
         time_sections(summary),
-        _samples(samples),
+        _samples(samples, series),
         _damage(summary),
         '<p class="muted">Not a medical device. Coverage is the share of a frame\'s pixels.</p>',
     ]
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Endomask report</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body>{''.join(sections)}</body></html>\n"
     )
     path.write_text(page, encoding="utf-8")
@@ -62,7 +66,22 @@ def _head(summary: Summary) -> str:
     rate = f", {info.frame_rate:g} frames/s" if info.frame_rate else ""
     source = f"{info.codec} {info.width}x{info.height}{rate}, {duration(summary.duration_s)}"
     model = f"{summary.model['name']}/{summary.model['version']}"
-    return f'<h1>Video report</h1><p class="muted">{escape(source)} · model {escape(model)}</p>'
+    lines = [f"{source} · model {model}", *_asked(summary.options)]
+    return "<h1>Video report</h1>" + "".join(f'<p class="muted">{escape(line)}</p>' for line in lines)
+
+
+def _asked(options: dict[str, Any]) -> list[str]:
+    """In a line, what was asked for that changes how the numbers read."""
+    step, most, window = options["frame_step"], options["max_frames"], options["smoothing"]
+    told = [
+        f"one of {step} frames segmented" if step > 1 else "",
+        f"the first {most:,} frames only" if most else "",
+        f"smoothed over {window} segmented frames" if window > 1 else "",
+        f"gaps of up to {options['bridge_s']:g} s bridged" if options["bridge_s"] else "",
+        "frames out of the body pixelated" if options["out_of_body"] == "pixelate" else "",
+    ]
+    line = "; ".join(filter(None, told))
+    return [line[0].upper() + line[1:] + "."] if line else []
 
 
 def _numbers(summary: Summary) -> str:
@@ -82,7 +101,7 @@ def _class_table(summary: Summary) -> str:
     titles = ("class", "detection rate", "time in view", "appearances", "median coverage", "95th percentile", "highest")
     head = "".join(f"<th>{title}</th>" for title in titles)
     rows = "".join(_class_row(entry) for entry in summary.classes)
-    return f"<h2>Classes</h2><table><tr>{head}</tr>{rows}</table>"
+    return f"<h2>Classes</h2>{table(head, rows)}"
 
 
 def _class_row(entry: ClassSummary) -> str:
@@ -98,14 +117,21 @@ def _class_row(entry: ClassSummary) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def _samples(samples: Iterable[Path]) -> str:
-    figures = [
-        f'<figure><img alt="frame {int(path.stem.split("-")[1])}" src="data:image/jpeg;base64,'
-        f'{base64.b64encode(path.read_bytes()).decode()}"><figcaption class="muted">frame '
-        f"{int(path.stem.split('-')[1])}</figcaption></figure>"
-        for path in samples
-    ]
-    return f'<h2>Sample frames</h2><div class="samples">{"".join(figures)}</div>' if figures else ""
+def _samples(samples: Iterable[Path], series: Series) -> str:
+    shown_at = dict(zip(series["index"].astype(int).tolist(), series["time_s"].tolist(), strict=True))
+    figures = "".join(_sample(path, shown_at) for path in samples)
+    return f'<h2>Sample frames</h2><div class="samples">{figures}</div>' if figures else ""
+
+
+def _sample(path: Path, shown_at: dict[int, float]) -> str:
+    """One picture, with its frame's index and time beneath."""
+    index = int(path.stem.split("-")[1])
+    picture = base64.b64encode(path.read_bytes()).decode()
+    caption = f"frame {index:,}, {duration(shown_at[index])}"
+    return (
+        f'<figure><img alt="frame {index}" src="data:image/jpeg;base64,{picture}">'
+        f'<figcaption class="muted">{caption}</figcaption></figure>'
+    )
 
 
 def _damage(summary: Summary) -> str:
@@ -119,10 +145,9 @@ def _damage(summary: Summary) -> str:
         ("missing at the end", ends),
     )
     rows = "".join(_lost_row(kind, lost) for kind, entries in kinds for lost in entries)
-    head = "<tr><th>what</th><th>from, s</th><th>to, s</th><th>frames</th></tr>"
-    table = f"<table>{head}{rows}</table>" if rows else ""
+    head = "<th>what</th><th>from, s</th><th>to, s</th><th>frames</th>"
     note = "<p>The file's times went back; its frames are shown in the order in which they are stored.</p>"
-    return f"<h2>Damage</h2>{note if damage.times_repaired else ''}{table}"
+    return f"<h2>Damage</h2>{note if damage.times_repaired else ''}{table(head, rows) if rows else ''}"
 
 
 def _lost_row(kind: str, lost: LostFrames) -> str:

@@ -4,7 +4,7 @@ from html import escape
 
 from service.video.analysis import Interval
 from service.video.class_summary import ClassSummary
-from service.video.report_numbers import duration, number, percent
+from service.video.report_parts import duration, number, percent, table
 from service.video.summary import Summary
 
 _MOST_SPANS = 12
@@ -27,9 +27,9 @@ def _activity(summary: Summary) -> str:
         f"<tr><td>{name}</td><td>{duration(seconds)}</td><td>{percent(seconds / whole if whole else None)}</td></tr>"
         for name, seconds in times
     )
-    head = "<tr><th>in view at a time</th><th>time</th><th>share</th></tr>"
+    head = "<th>in view at a time</th><th>time</th><th>share</th>"
     notes = f"At most {found.most_at_once} at once; the longest idle time is {duration(found.longest_idle_s)}."
-    return f'<h2>Activity</h2><table>{head}{rows}</table><p class="muted">{notes}</p>'
+    return f'<h2>Activity</h2>{table(head, rows)}<p class="muted">{notes}</p>'
 
 
 def _motion(classes: list[ClassSummary]) -> str:
@@ -39,7 +39,7 @@ def _motion(classes: list[ClassSummary]) -> str:
     )  # fmt: skip
     head = "".join(f"<th>{title}</th>" for title in titles)
     rows = "".join(_motion_row(entry) for entry in classes)
-    return f"<h2>Motion and flicker</h2><table><tr>{head}</tr>{rows}</table>"
+    return f"<h2>Motion and flicker</h2>{table(head, rows)}"
 
 
 def _motion_row(entry: ClassSummary) -> str:
@@ -66,8 +66,8 @@ def _out_of_body(summary: Summary) -> str:
     more = len(found.intervals) - _MOST_SPANS
     rest = f'<p class="muted">and {more:,} more, in summary.json</p>' if more > 0 else ""
     rows = "".join(_span_row(span) for span in found.intervals[:_MOST_SPANS])
-    table = f"<table><tr><th>from, s</th><th>to, s</th></tr>{rows}</table>{rest}" if rows else ""
-    return f"<h2>Out of the body</h2><p>{told}</p>{table}"
+    spans = table("<th>from, s</th><th>to, s</th>", rows) + rest if rows else ""
+    return f"<h2>Out of the body</h2><p>{told}</p>{spans}"
 
 
 def _span_row(span: Interval) -> str:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import sqlalchemy as sa
 
 from service.errors import UnknownVideo, WorkerDied
-from service.loading import LoadedModel, load_model
+from service.loading import LoadedModel
 from service.manifest.package import Package
 from service.niceness import give_way
 from service.settings import Settings
@@ -21,13 +21,14 @@ from service.video.decoding.limits import DecoderLimits
 from service.video.failures import MOST_DEATHS, describe, persevere
 from service.video.index import plan_segments
 from service.video.lengths import require_frames, require_hours
+from service.video.model import load_for_videos
 from service.video.options import VideoOptions
 from service.video.patience import Patience, Stopping
 from service.video.pipeline import KEPT_FILES, prepare_work
 from service.video.records import JobRecord, JobTable
 from service.video.segment import process_segment
 from service.video.shared_reader import SharedReader
-from service.video.threads import settings_of_a_stage, stage_threads
+from service.video.threads import codec_threads
 from service.video.work import VideoWork
 
 log = logging.getLogger(__name__)
@@ -192,7 +193,7 @@ class Runner:
             self._load(job),
             VideoOptions.from_stored(job.options),
             DecoderLimits.of(self._settings),
-            stage_threads(self._settings),
+            codec_threads(self._settings),
         )
         self._works.put(job_id, work)
         return work
@@ -204,7 +205,7 @@ class Runner:
             if (kept := self._models.get(label)) is not None:
                 return kept
             package = Package.read(self._settings.models_dir / job.model / str(job.version))
-            model = load_model(package, settings_of_a_stage(self._settings))
+            model = load_for_videos(package, self._settings)
             self._models.put(label, model)
             return model
 

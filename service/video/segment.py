@@ -26,7 +26,7 @@ from service.video.reader import FrameReader
 from service.video.rows import FrameRow
 from service.video.shared_reader import SharedReader
 from service.video.smoothing import Smoother, warm_up_frames
-from service.video.stages import StageClock, in_thread
+from service.video.stages import StageClock, in_lanes, in_thread
 from service.video.work import VideoWork
 
 OnFrame = Callable[[int], None]
@@ -63,7 +63,8 @@ class SegmentStats:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     """Time at work of each stage by the clock; they overlap."""
     stage_cpu_seconds: dict[str, float] = field(default_factory=dict)
-    """Computing time of each stage in its own thread; `decoder` is that of the decoder's process."""
+    """Computing time of each stage in its own threads; `decoder` is that of the decoder's process, `libraries` what the
+    worker computed besides: the lanes of a net and the threads of an encoder that have their own."""
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))
@@ -110,12 +111,14 @@ class _SegmentRun:
         self._clock = StageClock()
 
     def run(self, on_frame: OnFrame) -> SegmentStats:
-        started, decoder_cpu = time.perf_counter(), self._reader.process.cpu_seconds()
+        started, worker_cpu, decoder_cpu = time.perf_counter(), time.process_time(), self._reader.process.cpu_seconds()
         with ExitStack() as stack:
             read = stack.enter_context(in_thread(self._read(), "read", _QUEUED_FRAMES))
             inferred = stack.enter_context(in_thread(self._infer(read), "infer", _QUEUED_FRAMES))
             drawn = stack.enter_context(in_thread(self._annotate(inferred), "annotate", _QUEUED_FRAMES))
             stats = self._write(drawn, on_frame)
+        libraries_cpu = time.process_time() - worker_cpu - sum(self._clock.cpu_seconds.values())
+        self._clock.add("libraries", 0.0, max(0.0, libraries_cpu))
         self._clock.add("decoder", 0.0, self._reader.process.cpu_seconds() - decoder_cpu)
         stats.seconds = time.perf_counter() - started
         stats.stage_seconds, stats.stage_cpu_seconds = self._clock.seconds, self._clock.cpu_seconds
@@ -137,14 +140,9 @@ class _SegmentRun:
         return replace(self._segment, first=max(0, self._segment.first - before))
 
     def _infer(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        batch: list[_Item] = []
-        size = self._work.model.backend.max_batch
-        for item in items:
-            batch.append(item)
-            if sum(entry.prepared is not None for entry in batch) >= size or len(batch) >= 2 * size:
-                yield from self._run_batch(batch)
-                batch = []
-        yield from self._run_batch(batch)
+        backend = self._work.model.backend
+        for batch in in_lanes(self._run_batch, _batches(items, backend.max_batch), backend.lanes):
+            yield from batch
 
     def _run_batch(self, batch: list[_Item]) -> list[_Item]:
         chosen = [(item, item.prepared) for item in batch if item.prepared is not None]
@@ -237,3 +235,15 @@ class _SegmentRun:
             files.write_mask(item.number, item.mask_png)
         if "annotated" in self._work.options.outputs:
             files.write_picture(item.planes, int(self._times[item.number]))
+
+
+def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Items in their order, in batches of which at most `size` are to be segmented."""
+    batch: list[_Item] = []
+    for item in items:
+        batch.append(item)
+        if sum(entry.prepared is not None for entry in batch) >= size or len(batch) >= 2 * size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,14 +1,17 @@
-"""Stages that overlap: each runs in a thread of its own and hands items on through a bounded queue."""
+"""Stages that overlap: each runs in threads of its own and hands items on, in their order, through a bounded queue."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import Full, Queue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TypeVar, cast
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _POLL_SECONDS = 0.1
 
@@ -24,13 +27,14 @@ class _Failure:
 
 @dataclass(slots=True)
 class StageClock:
-    """What each stage took, summed. A stage belongs to one thread; computing that it leaves to others' threads (more
-    than one for a codec or a net) or to the decoder's process is added by who knows of it."""
+    """What each stage took, summed over its threads. Computing that it leaves to others' threads (more than one for a
+    codec, a net's lanes) or to the decoder's process is added by who knows of it."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     """Time at work by the clock."""
     cpu_seconds: dict[str, float] = field(default_factory=dict)
     """Computing time."""
+    _adding: Lock = field(default_factory=Lock)
 
     @contextmanager
     def at(self, stage: str) -> Iterator[None]:
@@ -52,8 +56,9 @@ class StageClock:
             yield item
 
     def add(self, stage: str, seconds: float, cpu_seconds: float) -> None:
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-        self.cpu_seconds[stage] = self.cpu_seconds.get(stage, 0.0) + cpu_seconds
+        with self._adding:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+            self.cpu_seconds[stage] = self.cpu_seconds.get(stage, 0.0) + cpu_seconds
 
 
 @contextmanager
@@ -71,6 +76,21 @@ def in_thread(items: Iterable[T], name: str, depth: int) -> Iterator[Iterator[T]
     finally:
         stopped.set()
         thread.join()
+
+
+def in_lanes(work: Callable[[T], U], items: Iterable[T], lanes: int) -> Iterator[U]:
+    """What `work` makes of the items, in their order, in as many threads as there are lanes; one item more waits.
+
+    An error is raised in its item's place. Leaving early waits for the items that were begun.
+    """
+    with ThreadPoolExecutor(lanes, "video-lane") as pool:
+        begun: deque[Future[U]] = deque()
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) > lanes:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
 
 
 def _fill(items: Iterable[T], queue: Queue[object], stopped: Event) -> None:

@@ -66,7 +66,8 @@ class Throughput:
     stage_seconds: dict[str, float]
     """Busy time of each stage; stages overlap."""
     stage_cpu_seconds: dict[str, float]
-    """Computing time of each stage's own thread; `decoder` is that of the decoder's process."""
+    """Computing time of each stage's own threads; `decoder` is that of the decoder's process, `libraries` that of the
+    worker's other threads, which are a net's lanes and an encoder's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ from service.settings import Settings
 
 _CORES_A_WORKER = 4
 """What a segment's stages keep busy by themselves."""
-_WIDE_STAGES = 2
-"""Inference and encoding each take a third of a frame's computing time, so with half of the cores each neither holds
-the other up."""
-_MOST_THREADS = 4
-"""More of them make x264's pictures worse and a small net no faster."""
+_CODEC_SHARE = 2
+"""Decoding, encoding and inference each take a third of a frame's computing time, so with half of the cores a codec
+holds nobody up."""
+_MOST_CODEC_THREADS = 4
+"""More of them make x264's pictures worse."""
+_MOST_LANES = 8
+"""More frames than these don't come out of one decoder while one is inferred."""
 
 
 def worker_count(settings: Settings) -> int:
@@ -17,14 +19,16 @@ def worker_count(settings: Settings) -> int:
     return max(1, available_cores() // _CORES_A_WORKER) if settings.workers is None else settings.workers
 
 
-def stage_threads(settings: Settings) -> int:
-    """Threads of inference, of the encoder and of the decoder, each, in one worker of several."""
-    cores = settings.threads or available_cores()
-    share = cores // max(1, worker_count(settings))
-    return max(1, min(_MOST_THREADS, share // _WIDE_STAGES))
+def codec_threads(settings: Settings) -> int:
+    """Threads of the encoder and of the decoder, each, in one worker of several."""
+    return max(1, min(_MOST_CODEC_THREADS, _cores_of_a_worker(settings) // _CODEC_SHARE))
 
 
-def settings_of_a_stage(settings: Settings) -> Settings:
-    """To load a model with, for videos: what is fastest for a lone frame is measured on all cores, which the other
-    stages need."""
-    return settings.model_copy(update={"threads": stage_threads(settings)})
+def inference_lanes(settings: Settings) -> int:
+    """Frames that one worker of several infers beside each other, on a thread each: whatever cores the codecs leave
+    free are used, and threads of one frame would wait for each other."""
+    return max(1, min(_MOST_LANES, _cores_of_a_worker(settings)))
+
+
+def _cores_of_a_worker(settings: Settings) -> int:
+    return (settings.threads or available_cores()) // max(1, worker_count(settings))

@@ -71,6 +71,29 @@ def test_prometheus_finds_every_server_by_the_name_that_the_proxy_uses() -> None
     assert set(re.findall(r"server (\S+) resolve", proxy)) == {f"{name}:{discovery['port']}"}
 
 
+def test_the_servers_share_the_folder_of_uploads_on_their_way() -> None:
+    """Or else what a killed server held would have to be sent anew; tests/e2e/test_videos_behind_proxy.py kills one."""
+    assert services()["api"]["volumes"] == ["uploads:/data"]
+
+
+def test_docker_compose_accepts_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in set(re.findall(r"\$\{([A-Z_]+):\?", (DEPLOY / "cluster.yml").read_text())):
+        monkeypatch.setenv(name, "127.0.0.1")
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if (
+            shutil.which(command[0])
+            and subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0
+        ):
+            break
+    else:
+        pytest.skip("no docker compose here")
+    profiles = [word for name in ("database", "api", "worker") for word in ("--profile", name)]
+    checked = subprocess.run(
+        [*command, "-f", DEPLOY / "cluster.yml", *profiles, "config", "-q"], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_the_proxy_lets_uploads_through_and_keeps_resumable_ones_on_one_server() -> None:
     proxy = (DEPLOY / "cluster/nginx.conf").read_text()
     assert "client_max_body_size 0;" in proxy

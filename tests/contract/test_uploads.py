@@ -184,7 +184,8 @@ def test_what_is_no_video_is_refused_with_its_last_byte_and_said_later_too(clien
 
 def test_more_than_was_announced_is_refused(client: TestClient) -> None:
     address = begin(client, 100)
-    refused(send(client, address, 0, b"x" * 101), 413, "too_large")
+    assert "101 bytes would be sent" in refused(send(client, address, 0, b"x" * 101), 413, "too_large")
+    assert offset(client, address) == 0
     chunked = client.patch(address, content=(b"x" * 60 for _ in range(2)), headers={**PART, "Upload-Offset": "0"})
     refused(chunked, 413, "too_large")
     assert offset(client, address) <= 100
@@ -197,6 +198,7 @@ def test_more_than_was_announced_is_refused(client: TestClient) -> None:
         ({"Upload-Length": "-1"}, 400, "malformed_request"),
         ({"Upload-Length": "ten"}, 400, "malformed_request"),
         ({"Upload-Length": "0"}, 400, "empty_body"),
+        ({"Upload-Length": "1", "Upload-Metadata": "model cmVk,model cmVk"}, 400, "malformed_request"),
         ({"Upload-Length": "1000001"}, 413, "too_large"),
         ({"Upload-Length": "10", "Upload-Metadata": "frame_step %%"}, 400, "malformed_request"),
         ({"Upload-Length": "10", "Upload-Metadata": b"filename \xe4"}, 400, "malformed_request"),

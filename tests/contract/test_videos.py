@@ -132,6 +132,8 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, clip: by
         assert "ENDOMASK_MIN_FREE_DISK_GIGABYTES" in refused(answer, 507, "no_space")
         assert answer.headers["Retry-After"]
         assert full.get("/v1/videos").json()["total"] == 0
+        never = {**MP4, "Content-Length": "50000000001"}
+        refused(full.post("/v1/videos", content=iter([clip]), headers=never), 413, "too_large")
     assert list((tmp_path / "data" / "incoming").iterdir()) == []
 
 
@@ -175,6 +177,13 @@ def test_parameters_out_of_range_are_refused(
 def test_a_multipart_body_without_one_whole_file_is_refused(client: TestClient, body: bytes) -> None:
     answer = client.post("/v1/videos", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
     refused(answer, 400, "malformed_request")
+
+
+@pytest.mark.parametrize("route", ["/v1/videos", "/v1/uploads"])
+def test_an_empty_key_is_no_key(client: TestClient, clip: bytes, route: str) -> None:
+    headers = {**MP4, "Tus-Resumable": "1.0.0", "Upload-Length": "10", "Idempotency-Key": ""}
+    answer = client.post(route, content=clip, headers=headers)
+    assert "idempotency-key" in refused(answer, 422, "invalid_parameter")
 
 
 def test_two_files_in_one_request_are_refused(client: TestClient, clip: bytes) -> None:

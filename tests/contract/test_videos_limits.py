@@ -193,3 +193,23 @@ def test_a_disk_that_runs_full_while_writing_is_said_and_nothing_is_left_on_it(
         assert before - shutil.disk_usage(small_disk).free < 1_000_000
         assert client.get("/v1/videos").json()["total"] == 0
         assert post(client, (tmp_path / "large.mp4").read_bytes()[:100]).status_code == 422, "it goes on"
+
+
+def test_a_resumable_upload_outlasts_a_full_disk_and_goes_on_when_there_is_room(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    sha256 = padded_video(tmp_path / "op.mp4", 10_000_000)
+    body = (tmp_path / "op.mp4").read_bytes()
+    part = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+    settings = red_settings(tmp_path, data_dir=small_disk / "data", min_free_disk_gigabytes=0)
+    with running(settings) as client:
+        address = client.post("/v1/uploads", headers={**part, "Upload-Length": str(len(body))}).headers["Location"]
+        others = small_disk / "what others write meanwhile"
+        others.write_bytes(bytes(shutil.disk_usage(small_disk).free - 4_000_000))
+        sent: Any = (body[at : at + 100_000] for at in range(0, len(body), 100_000))
+        refused(client.patch(address, content=sent, headers={**part, "Upload-Offset": "0"}), 507, "no_space")
+        others.unlink()
+        kept = int(client.head(address, headers=part).headers["Upload-Offset"])
+        assert 1_000_000 < kept <= 4_000_000, "what was on the disk need not be sent again"
+        answer = client.patch(address, content=body[kept:], headers={**part, "Upload-Offset": str(kept)})
+        assert client.get(answer.headers["X-Video"]).json()["input"]["sha256"] == sha256

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.admission import FEWEST, PATIENCE, Admission
+from service.admission import BURST_SECONDS, FEWEST, PATIENCE, Admission
 
 
 class House:
@@ -71,6 +71,17 @@ def test_below_the_capacity_nothing_is_refused() -> None:
     assert house.refused == 0
 
 
+def test_a_house_that_is_empty_for_a_moment_is_not_filled_again_while_too_many_come() -> None:
+    house = House()
+    house.stream(frames_a_second=10 / house.seconds, for_seconds=3)
+    while house.inside:
+        house.answer()
+    house.now += house.seconds / 10
+    house.ask()
+    assert house.admission.overloaded
+    assert house.admission.limit == int(PATIENCE)
+
+
 def test_the_house_opens_again_once_fewer_come() -> None:
     house = House()
     house.stream(frames_a_second=10 / house.seconds, for_seconds=3)
@@ -78,6 +89,7 @@ def test_the_house_opens_again_once_fewer_come() -> None:
     while house.inside:
         house.now += house.seconds
         house.answer()
+    house.now += 2 * BURST_SECONDS
     house.ask()
     assert not house.admission.overloaded
     assert house.admission.limit == 64

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from service.batcher import Batcher
+from service.errors import Overloaded
 from service.imaging.geometry import U8
 from service.journey import Journey
 from service.tickets import Inference, Priority
@@ -87,6 +88,43 @@ def test_a_frame_abandoned_while_it_is_opened_never_reaches_the_device(
     assert not journey.answer.done()
 
 
+def test_a_frame_that_is_refused_while_it_waits_for_a_thread_is_told_at_once(
+    batcher: Batcher, backend: GatedBackend
+) -> None:
+    pool, hold = ThreadPoolExecutor(1), threading.Event()
+    pool.submit(hold.wait, DEADLINE_SECONDS)
+    with batcher.admit(Priority.FRAMES) as ticket:
+        journey = Journey(pool, ticket, opened, closed)
+        ticket.refuse(Overloaded("too many come"))
+        with pytest.raises(Overloaded, match="too many come"):
+            journey.answer.result(0)
+    hold.set()
+    pool.shutdown(wait=True)
+    assert backend.seen == []
+
+
+def test_a_frame_that_is_refused_while_it_is_opened_is_told_once_and_not_run(
+    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def open_slowly() -> tuple[str, U8]:
+        entered.set()
+        assert leave.wait(DEADLINE_SECONDS)
+        return opened()
+
+    with batcher.admit(Priority.FRAMES) as ticket:
+        journey = Journey(threads, ticket, open_slowly, closed)
+        assert entered.wait(DEADLINE_SECONDS)
+        ticket.refuse(Overloaded("too many come"))
+        with pytest.raises(Overloaded, match="too many come"):
+            journey.answer.result(0)
+        leave.set()
+        threads.shutdown(wait=True)
+    assert backend.seen == []
+    assert not caplog.records
+
+
 def test_a_frame_abandoned_in_the_queue_is_not_run(
     threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend
 ) -> None:
@@ -115,3 +153,16 @@ def test_threads_that_are_shut_down_cancel_the_answer(batcher: Batcher) -> None:
         with pytest.raises(RuntimeError, match="after shutdown"):
             late.answer.result(DEADLINE_SECONDS)
     hold.set()
+
+
+def test_who_is_alone_is_closed_where_it_was_run_and_who_is_not_leaves_the_device_to_the_next(
+    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend
+) -> None:
+    def close_here(*_: object) -> str:
+        return threading.current_thread().name
+
+    with batcher.admit(Priority.FRAMES) as ticket:
+        assert Journey(threads, ticket, opened, close_here).answer.result(DEADLINE_SECONDS) == "device red/1 0"
+    with batcher.admit(Priority.FRAMES) as ticket, batcher.admit(Priority.LIVE):
+        closed_in = Journey(threads, ticket, opened, close_here).answer.result(DEADLINE_SECONDS)
+        assert closed_in.startswith("ThreadPoolExecutor")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from service.negotiation import choose
 
-OFFERED = ["application/json", "image/png", "image/jpeg"]
+OFFERED = ("application/json", "image/png", "image/jpeg")
 
 
 @pytest.mark.parametrize(

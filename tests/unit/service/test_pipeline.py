@@ -130,7 +130,8 @@ class Caller:
     def __init__(self, app: Callable[..., Any], body: bytes) -> None:
         self.sent: list[Message] = []
         self.gone = asyncio.Event()
-        self._first = True
+        self.sends = True
+        """Nothing of the body was read yet."""
         self._body = body
         scope = {
             "type": "http",
@@ -149,8 +150,8 @@ class Caller:
         self.task = asyncio.create_task(app(scope, self._receive, self._send))
 
     async def _receive(self) -> Message:
-        if self._first:
-            self._first = False
+        if self.sends:
+            self.sends = False
             return {"type": "http.request", "body": self._body, "more_body": False}
         await self.gone.wait()
         return {"type": "http.disconnect"}
@@ -198,6 +199,7 @@ async def test_a_full_house_answers_503_at_once_and_says_when_to_come_again(tmp_
         assert await asyncio.to_thread(backend.entered.acquire, timeout=DEADLINE_SECONDS)
         refused = Caller(app, RED_PNG)
         assert await refused.status() == 503
+        assert refused.sends, "its body was not waited for"
         assert (b"retry-after", b"1") in refused.sent[0]["headers"]
         assert json.loads(refused.sent[1]["body"])["code"] == "overloaded"
         backend.release()

@@ -1,12 +1,16 @@
 """One segment by itself: its files, its numbers, and the decoder that it shares with its neighbours."""
 
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from service.backends.choice import Choice
 from service.errors import EncoderUnavailable
+from service.imaging.geometry import U8
 from service.loading import LoadedModel
 from service.manifest.agreement import Agreement
 from service.video.decoding.limits import DecoderLimits
@@ -55,10 +59,42 @@ def test_segments_come_out_the_same_from_one_decoder_and_from_one_each(
             assert (tmp_path / "alone" / path).read_bytes() == (tmp_path / "together" / path).read_bytes(), path
 
 
+class HastyBackend(FakeBackend):
+    """Two lanes; every other run has to wait for the one that was begun after it."""
+
+    lanes = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runs = itertools.count()
+        self._later_is_done = [Event() for _ in range(FRAMES)]
+
+    def run(self, frames: U8) -> U8:
+        number = next(self._runs)
+        if number % 2 == 0 and number + 1 < FRAMES:
+            assert self._later_is_done[number].wait(30)
+        done = super().run(frames)
+        if number % 2:
+            self._later_is_done[number - 1].set()
+        return done
+
+
+def test_lanes_change_neither_the_order_nor_the_numbers(tmp_path: Path, clip: Path, model: LoadedModel) -> None:
+    options = replace(OPTIONS, segment_seconds=10.0)
+    hasty = replace(model, choice=Choice(HastyBackend()))
+    for name, loaded in (("alone", model), ("lanes", hasty)):
+        work = prepare(tmp_path / name, clip, loaded, options)
+        stats = process_segment(work, plan_segments(work.index, options)[0], lambda _done: None)
+        assert stats.segmented == FRAMES
+    for name in ("rows.jsonl", "masks.zip", "annotated.mp4"):
+        files = [tmp_path / folder / "00000" / name for folder in ("alone", "lanes")]
+        assert files[0].read_bytes() == files[1].read_bytes(), name
+
+
 def test_a_segment_tells_what_each_stage_took(tmp_path: Path, clip: Path, model: LoadedModel) -> None:
     work = prepare(tmp_path / "work", clip, model)
     stats = process_segment(work, plan_segments(work.index, OPTIONS)[0], lambda _done: None)
-    stages = {"decode", "prepare", "infer", "measure", "masks", "annotate", "encode", "decoder"}
+    stages = {"decode", "prepare", "infer", "measure", "masks", "annotate", "encode", "libraries", "decoder"}
     assert set(stats.stage_seconds) == set(stats.stage_cpu_seconds) == stages
     assert all(seconds > 0 for seconds in stats.stage_cpu_seconds.values())
     assert SegmentStats.load(tmp_path / "work" / "00000" / "stats.json") == stats

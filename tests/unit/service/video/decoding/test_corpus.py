@@ -14,7 +14,7 @@ from service.video.index import VideoIndex, plan_segments
 from service.video.options import VideoOptions
 from service.video.planes import Planes, to_rgb
 from service.video.probe import VideoInfo
-from service.video.reader import FrameReader, index_video, probe
+from service.video.reader import FrameReader, probe, survey
 from tests.support import damage, videos
 from tests.support.video_api import red_in
 
@@ -24,7 +24,7 @@ Read = tuple[VideoInfo, VideoIndex, dict[int, Planes]]
 
 def read(path: Path) -> Read:
     """All that the service gets out of a file, in segments of half a second."""
-    info, index = probe(path, LIMITS), index_video(path, LIMITS)
+    info, index = survey(path, LIMITS)
     found: dict[int, Planes] = {}
     with FrameReader(path, index, (info.height, info.width), LIMITS, 1) as reader:
         for segment in plan_segments(index, VideoOptions(segment_seconds=0.5)):

@@ -1,4 +1,4 @@
-"""Numbers as the report writes them; a dash where there is none."""
+"""Numbers and tables as the report writes them; a dash where there is no number."""
 
 
 def percent(share: float | None) -> str:
@@ -15,3 +15,8 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02d}:{int(rest):02d} h"
     return f"{minutes}:{int(rest):02d} min" if minutes else f"{rest:.1f} s"
+
+
+def table(head: str, rows: str) -> str:
+    """Of cells of a head and whole rows, in HTML; it scrolls where the screen is narrower."""
+    return f'<div class="table"><table><tr>{head}</tr>{rows}</table></div>'
