@@ -83,15 +83,6 @@ def with_lanes(package: Package, _settings: Settings) -> Choice:
     return Choice(FakeBackend(channels=package.manifest.channels), open_under_load=lambda: lanes)
 
 
-def without_lanes(package: Package, _settings: Settings) -> Choice:
-    """It would have lanes, and they do not give the golden masks."""
-
-    def refuse() -> FakeBackend:
-        raise PackageError("other masks")
-
-    return Choice(FakeBackend(channels=package.manifest.channels), open_under_load=refuse)
-
-
 async def test_lanes_are_opened_after_the_model_serves(tmp_path: Path, opened: Opened) -> None:
     registry = opened(red_settings(tmp_path), with_lanes)
     (model,) = registry.served()
@@ -107,12 +98,16 @@ async def test_a_version_loaded_later_gets_its_lanes_too(tmp_path: Path, opened:
         await until(lambda: model.batcher.under_load.lanes == 2)
 
 
-async def test_lanes_that_do_not_hold_leave_one_run_at_a_time(
-    tmp_path: Path, opened: Opened, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("error", [PackageError("other masks"), RuntimeError("no memory for streams")])
+async def test_lanes_that_do_not_open_leave_one_run_at_a_time(
+    tmp_path: Path, opened: Opened, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    registry = opened(red_settings(tmp_path), without_lanes)
+    def refuse() -> FakeBackend:
+        raise error
+
+    registry = opened(red_settings(tmp_path), lambda *_: Choice(FakeBackend(), open_under_load=refuse))
     (model,) = registry.served()
-    await until(lambda: "red/1 runs frames one by one, under load too: other masks" in caplog.text)
+    await until(lambda: f"red/1 runs frames one by one, under load too: {error}" in caplog.text)
     with model.batcher.admit(Priority.FRAMES) as ticket:
         assert ticket.submit(RED_INPUT).result(20).probabilities.min() == 255
     assert model.batcher.under_load is model.loaded.backend
