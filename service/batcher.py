@@ -67,6 +67,7 @@ class Batcher:
         self._start_threads()
 
     def _start_threads(self) -> None:
+        self._admission.runs = self._lanes.most_runs
         for lane in range(len(self._threads), self._lanes.most_runs):
             thread = threading.Thread(target=self._work, name=f"device {self._label} {lane}", daemon=True)
             self._threads.append(thread)

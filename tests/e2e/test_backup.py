@@ -1,5 +1,6 @@
 """The backup of docs/operations.md, taken while a job is at work, goes on elsewhere as if nothing had been."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,9 +11,11 @@ import pytest
 
 from tests.support import videos
 from tests.support.cluster import Cluster
+from tests.support.postgres import Postgres, programs, running_postgres
 from tests.support.server import ROOT
 from tests.support.video_api import VideoApi
 
+POSTGRES = programs()
 FRAMES = 500
 OUTPUTS = "frames,masks"
 
@@ -54,3 +57,46 @@ def test_a_backup_taken_at_work_is_restored_and_its_jobs_go_on(tmp_path: Path) -
         assert api.file(finished, "frames.csv") == expected
         assert api.wait(at_work)["status"] == "succeeded"
         assert api.file(at_work, "frames.csv") == expected
+
+
+def run_documented(command: str, postgres: Postgres, folder: Path) -> None:
+    """The page's command with PostgreSQL's name in it, in a shell that knows the database."""
+    page = (ROOT / "docs/operations.md").read_text()
+    (line,) = re.findall(rf"({command} --[^\n`]*(?:endomask\.dump|\$ENDOMASK_DATABASE_URL\"))", page)
+    path = f"{POSTGRES}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "ENDOMASK_DATABASE_URL": postgres.url}
+    subprocess.run(["bash", "-ec", line], cwd=folder, env=environment, check=True)
+
+
+@pytest.mark.skipif(POSTGRES is None, reason="PostgreSQL is not installed (Debian: postgresql)")
+def test_so_is_one_of_postgresql_into_another(tmp_path: Path) -> None:
+    assert POSTGRES is not None
+    clip = videos.write_video(tmp_path / "clip.mp4", frames=FRAMES)
+    lost, restored, backup = (tmp_path / name for name in ("lost", "restored", "backup"))
+    for folder in (lost, restored, backup):
+        folder.mkdir()
+    with (
+        running_postgres(POSTGRES) as postgres,
+        Cluster(lost, postgres.url) as cluster,
+        VideoApi(cluster.start_server("server", workers=1)) as api,
+    ):
+        finished = api.upload(clip, outputs=OUTPUTS)
+        assert api.wait(finished)["status"] == "succeeded"
+        expected = api.file(finished, "frames.csv")
+        at_work = api.upload(clip, outputs=OUTPUTS)
+        api.wait_for_frames(at_work, FRAMES // 8)
+        run_documented("pg_dump", postgres, backup)
+        subprocess.run(["cp", "-a", str(cluster.data_dir / "videos"), str(backup)], check=True)
+        assert api.get(at_work)["status"] == "running", "the job was too fast"
+    shutil.rmtree(lost)
+    (restored / "data").mkdir()
+    shutil.copytree(backup / "videos", restored / "data/videos")
+    with running_postgres(POSTGRES) as postgres:
+        run_documented("pg_restore", postgres, backup)
+        with (
+            Cluster(restored, postgres.url) as cluster,
+            VideoApi(cluster.start_server("server", workers=1)) as api,
+        ):
+            assert api.file(finished, "frames.csv") == expected
+            assert api.wait(at_work)["status"] == "succeeded"
+            assert api.file(at_work, "frames.csv") == expected

@@ -7,13 +7,15 @@ Debian's nginx is older than the image's: names that Docker resolves are replace
 import asyncio
 import http.client
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ POSTGRES = programs()
 SERVERS = ("api-1", "api-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
 LARGE, CHUNK, KILL_AT = 40_000_000, 5_000_000, 12_000_000
+MOST_OF_A_CALLER = 3
 MOST_UPLOADED = 50_000_000
 FRAMES = 500
 CLIENT_DEADLINE_S = 60
@@ -61,6 +64,18 @@ class Machines:
 
     def start(self, name: str) -> None:
         self.cluster.start_server(name, port=self.ports[name])
+
+    @contextmanager
+    def no_worker_moves(self) -> Iterator[None]:
+        """Stopped as a debugger stops them: whatever is told meanwhile is told of a job that stands still."""
+        workers = [self.cluster.processes[name].pid for name in WORKERS]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
 
     def begun(self) -> dict[str, int]:
         """How many resumable uploads each server has begun."""
@@ -99,6 +114,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
             **s3.environment,
         )
         settings |= {"ENDOMASK_MIN_FREE_DISK_GIGABYTES": "0.1", "ENDOMASK_SENDER_IDLE_SECONDS": "5"}
+        settings |= {"ENDOMASK_MAX_ACTIVE_VIDEOS_PER_CALLER": str(MOST_OF_A_CALLER)}
         ports = {name: free_port() for name in SERVERS}
         with Cluster(folder, ENDOMASK_MAX_UPLOAD_GIGABYTES=str(MOST_UPLOADED / 1e9), **settings) as cluster:
             for name in WORKERS:
@@ -195,13 +211,13 @@ def test_events_come_as_they_happen_and_a_killed_server_stops_neither_job_nor_ca
     machines: Machines, clip: Path
 ) -> None:
     api = machines.proxy
-    job = api.upload(clip, outputs="annotated,frames")
-    with api.client.stream("GET", f"/v1/videos/{job['id']}/events") as stream:
-        assert stream.headers["content-type"].startswith("text/event-stream")
-        data = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
-        told = next(event for event in data if event["progress"]["frames_done"])
-        assert told["status"] == "running"
-        assert api.get(job)["status"] == "running", "the events were held back"
+    with machines.no_worker_moves():
+        job = api.upload(clip, outputs="annotated,frames")
+        with api.client.stream("GET", f"/v1/videos/{job['id']}/events") as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            told = next(line for line in stream.iter_lines() if line.startswith("data: "))
+            assert json.loads(told[6:])["status"] == "queued"
+    api.wait_for_frames(job, 1)
     machines.cluster.kill(SERVERS[0])
     for _ in range(20):
         assert api.client.get(f"/v1/videos/{job['id']}").status_code == 200
@@ -222,6 +238,25 @@ def check_ranges(api: VideoApi, job: dict[str, Any]) -> None:
     assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole.content)}")
     assert api.client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
     assert api.client.head(path).headers["Content-Length"] == str(len(whole.content))
+
+
+def test_callers_are_told_apart_by_the_address_that_nginx_saw_whatever_they_say(machines: Machines, clip: Path) -> None:
+    def post(address: str, **headers: str) -> httpx.Response:
+        transport = httpx.HTTPTransport(local_address=address)
+        with httpx.Client(transport=transport, base_url=machines.url, timeout=CLIENT_DEADLINE_S) as caller:
+            return caller.post(
+                "/v1/videos", content=clip.read_bytes(), headers={"Content-Type": "video/mp4", **headers}
+            )
+
+    with machines.no_worker_moves():
+        answers = [post("127.0.0.2") for _ in range(MOST_OF_A_CALLER + 1)]
+        assert [answer.status_code for answer in answers] == [202] * MOST_OF_A_CALLER + [429]
+        assert post("127.0.0.2", **{"X-Forwarded-For": "127.0.0.9"}).status_code == 429
+        answers.append(post("127.0.0.3"))
+        assert answers[-1].status_code == 202
+        for answer in answers:
+            if answer.status_code == 202:
+                assert machines.proxy.client.delete(answer.headers["Location"]).status_code == 204
 
 
 @pytest.mark.parametrize("path", ["/v1/videos/%00", "/v1/videos/a%00/summary.json", "/v1/videos/compare?ids=a%00,b"])

@@ -8,38 +8,45 @@ import typer
 from training.commands.options import DATASETS, Data
 from training.datasets.names import SourceName, Unit
 
+_Reader = Annotated[
+    SourceName, typer.Argument(help="A published data set, or a format of own annotations.", metavar="NAME|FORMAT")
+]
+_Source = Annotated[Path | None, typer.Option(help="The published files (not for synthetic), or annotations.")]
+_Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="An option of the reader, key=value; once for each.", metavar="KEY=VALUE"),
+]
+_Name = Annotated[str | None, typer.Option(help="Folder to write under --data; a published set has a name of its own.")]
+_Licence = Annotated[str | None, typer.Option(help="Licence of own data, for the index.")]
+_Split = Annotated[
+    str | None,
+    typer.Option(help="Shares of train, val, test (0.7,0.15,0.15), or name=share,..; not where authors split."),
+]
+_Seed = Annotated[int, typer.Option(help="Of --split.")]
+_By = Annotated[Unit, typer.Option(help="What --split keeps together: groups (videos, patients), or single frames.")]
+_GroupFrom = Annotated[
+    str | None,
+    typer.Option(help=r"Group of own frames: folder, folder:N, or a pattern such as '(?P<group>video\d+)_'."),
+]
+_SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave bad frames out instead of refusing all.")]
+_RefuseDuplicates = Annotated[
+    bool, typer.Option("--refuse-duplicates", help="Refuse frames that lie in two splits, exactly or nearly.")
+]
+
 
 def prepare(
-    reader: Annotated[
-        SourceName, typer.Argument(help="A published data set, or a format of own annotations.", metavar="NAME|FORMAT")
-    ],
-    source: Annotated[
-        Path | None, typer.Option(help="The published files (not for synthetic), or annotations.")
-    ] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(help="An option of the reader, key=value; once for each.", metavar="KEY=VALUE")
-    ] = None,
+    reader: _Reader,
+    source: _Source = None,
+    options: _Options = None,
     data: Data = DATASETS,
-    name: Annotated[
-        str | None, typer.Option(help="Folder to write under --data; a published set has a name of its own.")
-    ] = None,
-    licence: Annotated[str | None, typer.Option(help="Licence of own data, for the index.")] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Shares of train, val, test (0.7,0.15,0.15), or name=share,..; not where authors split."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of --split.")] = 0,
-    by: Annotated[
-        Unit, typer.Option(help="What --split keeps together: groups (videos, patients), or single frames.")
-    ] = Unit.GROUP,
-    group_from: Annotated[
-        str | None,
-        typer.Option(help=r"Group of own frames: folder, folder:N, or a pattern such as '(?P<group>video\d+)_'."),
-    ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad frames out instead of refusing all.")] = False,
-    refuse_duplicates: Annotated[
-        bool, typer.Option("--refuse-duplicates", help="Refuse frames that lie in two splits, exactly or nearly.")
-    ] = False,
+    name: _Name = None,
+    licence: _Licence = None,
+    split: _Split = None,
+    seed: _Seed = 0,
+    by: _By = Unit.GROUP,
+    group_from: _GroupFrom = None,
+    skip_bad: _SkipBad = False,
+    refuse_duplicates: _RefuseDuplicates = False,
 ) -> None:
     """Read a published data set, or own annotations, write the canonical layout and report what is in it.
 
@@ -60,7 +67,7 @@ def prepare(
         name=name,
         licence=licence,
         group_from=group_from,
-        options=parse_pairs(option or []),
+        options=parse_pairs(options or []),
         shares=parse_shares(split) if split else None,
         by=by.value,
         seed=seed,

@@ -75,8 +75,9 @@ def train(preset: Preset, options: RunOptions) -> Path:
 
 
 def _run_name(start: Path) -> str:
-    """The run's folder, also where one of its checkpoints was named."""
-    return start.resolve().name if start.is_dir() else start.resolve().parent.name
+    """The run's folder, also where one of its checkpoints was named; with its study, where it is one of its nets."""
+    run = start.resolve() if start.is_dir() else start.resolve().parent
+    return f"{run.parent.name}/{run.name}" if (run.parent / "crossval.json").is_file() else run.name
 
 
 def _module(net: SegmentationNet, preset: Preset, training: list[Pair]) -> SegmentationModule:

@@ -25,7 +25,8 @@ from training.quantise.search import Choice, choose_float_layers
 from training.quantise.verdict import Rules, Verdict, judge
 
 CALIBRATION_FRAMES = 32
-SEARCH_FRAMES = 12
+SEARCH_FRAMES = 64
+"""Fewer tell blocks apart only by chance: of two data sets, often one alone holds what is sought."""
 
 Progress = Callable[[str, int], Callable[[], None]]
 """A step's name and how many frames it takes -> what to call after each."""
@@ -121,7 +122,7 @@ def _training_frames(manifest: Manifest, preset: Preset, datasets: Path) -> tupl
     spec = manifest.input.spec()
     wanted = CALIBRATION_FRAMES + SEARCH_FRAMES
     frames = [prepare(image, spec) for image in training_images(preset, datasets, wanted)]
-    searching = set(np.linspace(0, len(frames) - 1, min(SEARCH_FRAMES, max(1, len(frames) // 4))).round().astype(int))
+    searching = set(np.linspace(0, len(frames) - 1, min(SEARCH_FRAMES, max(1, len(frames) // 2))).round().astype(int))
     calibration = [frame for i, frame in enumerate(frames) if i not in searching]
     return np.stack(calibration), np.stack([frames[i] for i in sorted(searching)])
 

@@ -1,4 +1,5 @@
-"""Which layers an INT8 file keeps in float: found by leaving blocks of them out, one at a time, on training frames."""
+"""Which layers an INT8 file keeps in float: found by leaving them out, blocks first and then single ones, on training
+frames."""
 
 import tempfile
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from training.quantise.layers import blocks
 BLOCKS = 10
 """Neighbouring layers that are tried together: the first trial of each costs one file and a few runs."""
 MOST_KEPT = 4
-"""Blocks that may stay in float; with more, little would be left to gain."""
+"""Blocks or layers that may be kept together; with more, little would be left to gain."""
 
 Distance = Callable[[Path], float]
 """An INT8 file -> how far its masks are from FP32's (0 is equal)."""
@@ -26,31 +27,54 @@ class Choice:
     distance_of_all_int8: float
 
 
-def choose_float_layers(layers: list[str], write: Write, distance: Distance, target: float) -> Choice:
-    """Nothing is kept when `target` is met without. Else each block alone is kept in float once, and the blocks that
-    help most are kept together, one more at a time, until the target is met or nothing is gained.
+@dataclass(frozen=True)
+class _Trial:
+    kept: list[str]
+    distance: float
 
-    At most 1 + BLOCKS + MOST_KEPT - 1 files are tried. Returns the best that was seen.
+
+def choose_float_layers(layers: list[str], write: Write, distance: Distance, target: float) -> Choice:
+    """Nothing is kept when `target` is met without. Else each block is kept in float once, and of the block that helps
+    most each layer once: often one layer costs most of it (one depthwise layer of the stem half of it, in polyps/3),
+    and its neighbours are slow in float. Of those that meet the target the one of the fewest layers is kept; where none
+    does, the best ones together, one more at a time, until the target is met or nothing is gained.
+
+    At most BLOCKS + the layers of a block + MOST_KEPT files are tried. Returns the best that was seen.
     """
     with tempfile.TemporaryDirectory(prefix="endomask-search-") as folder:
-        trial = Path(folder) / "trial.onnx"
+        path = Path(folder) / "trial.onnx"
 
-        def attempt(keep: list[str]) -> float:
-            write(trial, keep)
-            return distance(trial)
+        def attempt(keep: list[str]) -> _Trial:
+            write(path, keep)
+            return _Trial(keep, distance(path))
 
         start = attempt([])
-        best = Choice([], start, start)
-        if start <= target:
-            return best
-        ranked = sorted((attempt(block), i, block) for i, block in enumerate(blocks(layers, BLOCKS)))
-        kept: list[str] = []
-        for alone, _, block in ranked[:MOST_KEPT]:
-            kept = [*kept, *block]
-            found = alone if kept == block else attempt(kept)
-            if found >= best.distance:
-                break
-            best = Choice(kept, found, start)
-            if found <= target:
-                break
-        return best
+        best = start if start.distance <= target else _search(layers, attempt, start, target)
+    return Choice(best.kept, best.distance, start.distance)
+
+
+def _search(layers: list[str], attempt: Callable[[list[str]], _Trial], start: _Trial, target: float) -> _Trial:
+    trials = sorted((attempt(block) for block in blocks(layers, BLOCKS)), key=_distance)
+    best_block, *others = trials
+    singles = [attempt([layer]) for layer in best_block.kept] if len(best_block.kept) > 1 else []
+    if near := [trial for trial in [*trials, *singles] if trial.distance <= target]:
+        return min(near, key=lambda trial: (len(trial.kept), trial.distance))
+    leader = min([*singles, best_block], key=_distance)
+    return _together([start, leader, *others[: MOST_KEPT - 1]], attempt, target)
+
+
+def _together(ranked: list[_Trial], attempt: Callable[[list[str]], _Trial], target: float) -> _Trial:
+    """The first of `ranked`, with what the next ones keep added while each brings the masks nearer."""
+    best = ranked[0]
+    for added in ranked[1:]:
+        trial = attempt([*best.kept, *added.kept]) if best.kept else added
+        if trial.distance >= best.distance:
+            break
+        best = trial
+        if best.distance <= target:
+            break
+    return best
+
+
+def _distance(trial: _Trial) -> float:
+    return trial.distance

@@ -122,6 +122,17 @@ def test_a_batch_is_never_larger_than_the_backend_takes(houses: list[House]) -> 
     assert house.sizes == [1, 2, 2, 1]
 
 
+def test_a_batch_is_counted_before_its_frames_are_answered(houses: list[House]) -> None:
+    house, counted = open_house(houses), list[int]()
+    house.occupy()
+    future = house.send(numbered(1))
+    future.add_done_callback(lambda _: counted.extend(house.sizes))
+    house.backend.release()
+    result(future)
+    house.batcher.close()
+    assert counted == [1, 1]
+
+
 def test_a_full_house_is_refused_at_once_and_has_room_again_when_a_frame_leaves(houses: list[House]) -> None:
     house = open_house(houses, max_frames=2)
     with house.batcher.admit(Priority.FRAMES), house.batcher.admit(Priority.FRAMES):
@@ -162,6 +173,15 @@ def test_under_overload_a_frame_is_refused_before_it_is_decoded(houses: list[Hou
         with pytest.raises(Overloaded):
             ticket.submit(numbered(1))
     assert result(tickets[0].submit(numbered(2))).max() == 255
+
+
+def test_under_overload_every_lane_has_a_frame_and_one_more_is_made_ready(houses: list[House]) -> None:
+    house = open_house(houses, max_frames=6, lanes=2, run_seconds={1: 0.001})
+    house.answer(numbered(6))
+    for _ in range(6):
+        house.tickets.enter_context(house.batcher.admit(Priority.FRAMES))
+    with pytest.raises(Overloaded, match="the limit is 3 while more come"):
+        house.batcher.check_room(Priority.FRAMES)
 
 
 def test_frames_that_failed_have_left_the_house_like_those_with_a_mask(houses: list[House]) -> None:

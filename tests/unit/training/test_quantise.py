@@ -227,10 +227,31 @@ def test_the_layers_that_cost_most_are_kept_and_no_more_of_them_than_it_takes() 
     assert choice.distance_of_all_int8 == pytest.approx(0.352)
 
 
+def test_of_a_block_only_the_layer_that_costs_is_kept() -> None:
+    net = _Net({f"layer{i}": 0.2 if i == 17 else 0.0001 for i in range(60)})
+    choice = choose_float_layers(list(net.costs), net.write, net.distance, target=0.01)
+    assert choice.keep_float == ["layer17"]
+    assert len(net.tried) == 1 + BLOCKS + 6
+
+
+def test_a_whole_block_is_kept_where_one_of_its_layers_is_not_enough() -> None:
+    net = _Net({f"layer{i}": 0.01 if 12 <= i < 18 else 0.0 for i in range(60)})
+    choice = choose_float_layers(list(net.costs), net.write, net.distance, target=0.005)
+    assert choice.keep_float == [f"layer{i}" for i in range(12, 18)]
+
+
+def test_a_layer_and_the_next_best_block_are_kept_together_and_none_twice() -> None:
+    net = _Net({f"layer{i}": {3: 0.2, 40: 0.1}.get(i, 0.0) for i in range(60)})
+    choice = choose_float_layers(list(net.costs), net.write, net.distance, target=0.05)
+    assert {"layer3", "layer40"} <= set(choice.keep_float)
+    assert len(set(choice.keep_float)) == len(choice.keep_float)
+    assert choice.distance == 0
+
+
 def test_the_search_has_an_end() -> None:
     net = _Net({f"layer{i}": 0.01 + i * 1e-5 for i in range(60)})
     choice = choose_float_layers(list(net.costs), net.write, net.distance, target=0.0)
-    assert len(net.tried) == 1 + BLOCKS + MOST_KEPT - 1
+    assert len(net.tried) <= BLOCKS + 60 // BLOCKS + MOST_KEPT
     assert len(choice.keep_float) == 60 * MOST_KEPT // BLOCKS
 
 

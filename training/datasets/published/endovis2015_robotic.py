@@ -6,6 +6,7 @@ A clip with two instruments has one mask video for each; the larger grey counts,
 """
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import av
@@ -54,11 +55,11 @@ def _frames(source: Path, frame_step: int) -> Iterator[SourceFrame]:
 def _in_step(video: Path, masks: list[Path]) -> Iterator[tuple[av.VideoFrame, ...]]:
     """Frames of all videos side by side; a video that ends before the others is an error."""
     streams = [_decode(path) for path in (video, *masks)]
-    for index, pictures in enumerate(zip(*streams, strict=False)):
+    for index, pictures in enumerate(zip_longest(*streams)):
+        if any(picture is None for picture in pictures):
+            names = [path.name for path in masks]
+            raise DatasetError(f"{video} and its masks {names} differ in length after {index} frames")
         yield pictures
-        done = index + 1
-    if any(next(stream, None) is not None for stream in streams):
-        raise DatasetError(f"{video} and its masks {[p.name for p in masks]} differ in length after {done} frames")
 
 
 def _rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:

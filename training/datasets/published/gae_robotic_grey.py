@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets.index import ClassInfo
 from training.datasets.picture_files import read_grey
+from training.datasets.published.masks import binarise
 from training.datasets.source import SourceDataset, SourceFrame
 from training.errors import DatasetError
 
@@ -47,7 +47,7 @@ def _frames(source: Path) -> Iterator[SourceFrame]:
 
 
 def _mask(path: Path) -> NDArray[np.uint8]:
-    return np.asarray(cv2.threshold(read_grey(path), 127, 1, cv2.THRESH_BINARY)[1], dtype=np.uint8)
+    return binarise(read_grey(path), str(path))
 
 
 def _number(path: Path) -> int:

@@ -145,9 +145,10 @@ def test_robotic_keeps_every_nth_frame_and_merges_two_mask_videos(robotic: Path)
     assert source.splits == {"train": ["Dataset1", "Dataset2"], "test": ["Dataset3"]}
 
 
-def test_robotic_refuses_videos_of_different_length(robotic: Path) -> None:
-    _write_video(robotic / "mask_videos" / "Dataset2" / "Segmentation.avi", [_grey_halves(0, 160)] * 5)
-    with pytest.raises(DatasetError, match="differ in length after 5 frames"):
+@pytest.mark.parametrize(("length", "shared"), [(5, 5), (6, 6), (8, 7)])
+def test_robotic_refuses_videos_of_different_length(robotic: Path, length: int, shared: int) -> None:
+    _write_video(robotic / "mask_videos" / "Dataset2" / "Segmentation.avi", [_grey_halves(0, 160)] * length)
+    with pytest.raises(DatasetError, match=f"differ in length after {shared} frames"):
         list(endovis2015_robotic.read(robotic).frames)
 
 
@@ -167,6 +168,15 @@ def test_grey_frames_are_paired_by_number(tmp_path: Path) -> None:
         ("Alpha_training_0004", 0),
         ("Alpha_training_0012", 1),
     ]
+
+
+def test_a_grey_mask_of_zeros_and_ones_is_refused_and_not_read_as_empty(tmp_path: Path) -> None:
+    folder = tmp_path / gae_robotic_grey.GROUPS[0]
+    _write(folder / "images" / "Grayscale Image 4.jpg", np.full((16, 32), 99, np.uint8))
+    _write(folder / "masks" / "Mask 4.png", np.ones((16, 32), np.uint8))
+    frame = next(iter(gae_robotic_grey.read(tmp_path).frames))
+    with pytest.raises(DatasetError, match=r"Mask 4\.png holds greys up to 1 only"):
+        frame.load_mask()
 
 
 def test_synthetic_frames_have_their_own_seeds_and_some_hold_no_tool() -> None:

@@ -157,6 +157,16 @@ def test_the_run_started_from_is_written_down_and_kept(datasets: Path, preset: P
     assert load_trained(tmp_path / "second" / "last.ckpt").started_from == "first"
 
 
+def test_a_start_from_a_net_of_a_cross_validation_names_the_study_too(
+    datasets: Path, preset: Preset, tmp_path: Path
+) -> None:
+    small = with_overrides(preset, [*SMALL, "epochs=1"])
+    train(small, _options(datasets, tmp_path / "study" / "OP4"))
+    (tmp_path / "study" / "crossval.json").write_text("{}")
+    train(small, _options(datasets, tmp_path / "second", start_from=tmp_path / "study" / "OP4"))
+    assert load_trained(tmp_path / "second" / "last.ckpt").started_from == "study/OP4"
+
+
 def test_a_history_without_validation_is_drawn(tmp_path: Path) -> None:
     plot([{"epoch": 0, "train_loss": 1.0, "train_dice": 0.2}], tmp_path / "history.png")
     assert (tmp_path / "history.png").is_file()
