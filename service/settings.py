@@ -43,10 +43,10 @@ class Settings(BaseSettings):
     """Precision: `auto` measures those that the package has files for, and `bf16` (the FP32 file in bfloat16) where the
     CPU computes in it; a named one is never replaced."""
     threads: int = Field(default=0, ge=0, le=256)
-    """CPU threads that one inference uses, and threads that decode and encode frames; 0 takes the cores that the cgroup
-    and the affinity allow, and for inference fewer where those are faster. Workers share them: a video's encoder and
-    decoder have half of one worker's part each, at most 4, and as many of its frames are inferred at once, on one
-    thread each, as the part has cores, at most 8."""
+    """CPU threads that inference uses, and threads that decode and encode frames; 0 takes the cores that the cgroup and
+    the affinity allow. A frame that is alone has all of them, or fewer where those are faster; several frames share
+    them in lanes. Workers share them too: a video's encoder and decoder have half of one worker's part each, at most 4,
+    and as many of its frames are inferred at once, on one thread each, as the part has cores, at most 8."""
 
     # Frames
     max_frame_megabytes: float = Field(default=25.0, gt=0)

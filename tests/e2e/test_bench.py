@@ -52,6 +52,12 @@ def test_help_names_every_part_and_an_example() -> None:
     assert "./run bench floor served" in said
 
 
+def test_an_even_number_of_rounds_is_refused() -> None:
+    done = bench("floor", "--rounds", "2", COLUMNS="160")
+    assert done.returncode == 2
+    assert "2 is even" in done.stderr
+
+
 def test_the_readme_of_the_benchmarks_names_every_part() -> None:
     page = (ROOT / "benchmarks/README.md").read_text()
     for part in Part:
