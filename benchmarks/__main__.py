@@ -16,6 +16,7 @@ from benchmarks import frames, live_beside_video, memory, overload, profiling, s
 from benchmarks.bench import FULL, QUICK, Bench
 from benchmarks.figure import draw
 from benchmarks.machine import ROOT, facts
+from benchmarks.pages import write_pages
 from benchmarks.results import Results, newest, read
 
 WORK = ROOT / "build/bench"
@@ -42,11 +43,23 @@ DEFAULT = [part for part in Part if part is not Part.SOAK]
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@cli.command(epilog="Example: ./run bench floor served --rounds 5. All but the soak take about 20 minutes.")
+def _odd(rounds: int | None) -> int | None:
+    """So that a median is what one round has shown."""
+    if rounds is not None and rounds % 2 == 0:
+        raise typer.BadParameter(f"{rounds} is even; an odd number of rounds has a median that was measured")
+    return rounds
+
+
+@cli.command(epilog="Example: ./run bench floor served --rounds 5. All but the soak take about half an hour.")
 def main(
-    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure; all but soak when left out.")] = None,
+    parts: Annotated[
+        list[Part] | None, typer.Argument(help=f"What to measure; all but soak when left out: {', '.join(Part)}.")
+    ] = None,
     quick: Annotated[bool, typer.Option(help="One round of short measurements, to see that all runs.")] = False,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds in which what is compared takes turns.")] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, callback=_odd, help="Rounds in which what is compared takes turns; an odd number."),
+    ] = None,
     seconds: Annotated[float | None, typer.Option(min=0.05, help="Length of one measurement.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; benchmarks/results for a full run, else build/bench.")
@@ -64,13 +77,13 @@ def main(
     bench = Bench(scale, work.resolve(), quick, typer.echo)
     whole = chosen >= set(DEFAULT) and not quick
     folder = out or (RESULTS if whole else bench.folder / "results")
-    results = Results.today(folder, facts(), bench.package.label)
+    results = Results.today(folder, facts(), bench.package.label, "-soak" if chosen == {Part.SOAK} else "")
     failed = _measure(bench, results, chosen)
     if Part.FIGURE in chosen:
-        figure = FIGURE if whole else bench.folder / "bench.svg"
-        failed += not _try(bench, Part.FIGURE, partial(_draw, results, figure))
+        published = out is None and (whole or chosen == {Part.FIGURE})
+        failed += not _try(bench, Part.FIGURE, partial(_publish if published else _draw, bench, results))
     for verdict in results.as_dict()["budgets"]:
-        word = "holds " if verdict["holds"] else "MISSED"
+        word = {True: "holds ", False: "MISSED", None: "-     "}[verdict["holds"]]
         bench.say(f"{word} {verdict['what']}: {verdict['measured']:.4g} {verdict['unit']} ({verdict['budget']})")
     bench.say(f"results: {results.path}")
     raise typer.Exit(1 if failed else 0)
@@ -101,9 +114,15 @@ def _measure(bench: Bench, results: Results, chosen: set[Part]) -> int:
     return failed
 
 
-def _draw(results: Results, figure: Path) -> None:
-    """These results, or the newest of their folder when these hold no frames."""
-    draw(results.as_dict() if "frames" in results.parts else read(newest(results.path.parent)), figure)
+def _publish(_bench: Bench, _results: Results) -> None:
+    """The repository's figure and the numbers in its pages, from the newest of its results."""
+    draw(read(newest(RESULTS, "frames")), FIGURE)
+    write_pages(RESULTS)
+
+
+def _draw(bench: Bench, results: Results) -> None:
+    """The newest results of another folder, beside the work."""
+    draw(read(newest(results.path.parent, "frames")), bench.folder / "bench.svg")
 
 
 def _keep_measured(results: Results, part: Part, measure: Callable[[], dict[str, Any]]) -> None:

@@ -70,6 +70,7 @@ class _Run:
         self.answer = Answer({}, b"")
         """The first good one."""
         self.cpu_before = time.process_time()
+        """At the first answer that counts."""
 
     @property
     def is_over(self) -> bool:
@@ -79,6 +80,8 @@ class _Run:
         now = time.perf_counter()
         if now < self.counted_from or (now > self.ends_at and self.statuses):
             return
+        if not self.statuses:
+            self.cpu_before = time.process_time()
         if now > self.ends_at:
             self.load.seconds = now - self.counted_from
         self.statuses[str(status)] += 1

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.budgets import peers_of
 from benchmarks.frames import SAME, SERVED
+from benchmarks.report import commit_of, cores_of
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "endomask",
@@ -50,7 +51,10 @@ def draw(results: dict[str, Any], path: Path) -> Path:
         _throughput(left, found)
         _split(right, found["summary"])
         machine = results["machine"]
-        note = f"{results['model']}, {machine['cores']} cores of {machine['cpu']}, {machine['date'][:10]}"
+        note = (
+            f"{results['model']}, {cores_of(machine)} of {machine['cpu']}, {machine['date'][:10]}, "
+            f"{commit_of(machine)}; bars: medians, lines: lowest and highest round; grey: the FP32 file in ONNX Runtime"
+        )
         figure.supxlabel(note, fontsize=8, color="#555555")
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="svg", metadata={"Date": None})

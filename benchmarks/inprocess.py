@@ -33,6 +33,8 @@ class _Floor:
         self._options = FrameOptions(settings.max_frame_megapixels, instances=False)
         self._encode = make_encoder("mask", "none", settings.overlay_opacity)
         self._device = threading.Semaphore(loaded.backend.lanes)
+        self.answer = b""
+        """The last one."""
 
     def frame(self) -> _Frame:
         times, began_at = StageTimes(), time.perf_counter()
@@ -45,7 +47,7 @@ class _Floor:
                 probabilities = self._loaded.backend.run(opened.prepared[None])[0]
         finally:
             self._device.release()
-        self._encode(close_frame(opened, probabilities, manifest, self._options, times))
+        self.answer = self._encode(close_frame(opened, probabilities, manifest, self._options, times)).body
         return began_at, time.perf_counter(), {stage: 1000 * value for stage, value in times.seconds.items()}
 
     def frames(self, until: float) -> list[_Frame]:
@@ -79,12 +81,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--warm-up-seconds", type=float, default=0.5)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--answer", type=Path, help="where to write a mask")
     given = parser.parse_args(arguments)
     cv2.setNumThreads(1)  # as `serve` does
     keep_freed_pages()
     settings = Settings()
     floor = _Floor(load_newest(settings, None), given.jpeg.read_bytes(), settings)
     measured = measure(floor, given.threads, given.warm_up_seconds, given.seconds)
+    if given.answer is not None:
+        given.answer.write_bytes(floor.answer)
     sys.stdout.write(json.dumps(measured) + "\n")
 
 

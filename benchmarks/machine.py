@@ -130,8 +130,9 @@ def _version(name: str) -> str | None:
 def _commit() -> dict[str, Any] | None:
     """The checkout's commit, and whether what the numbers depend on differs from it; None outside a checkout."""
     try:
+        suite = ("benchmarks", ":(exclude)benchmarks/results", ":(exclude)benchmarks/.venvs")
         commit = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--", "service", "models", "examples", "constraints.txt")
+        changed = _git("status", "--porcelain", "--", "service", "models", "examples", "constraints.txt", *suite)
     except (OSError, subprocess.CalledProcessError):
         return None
     return {"id": commit, "dirty": bool(changed)}

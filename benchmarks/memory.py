@@ -8,6 +8,8 @@ from benchmarks.contenders import endomask_environment
 from benchmarks.processes import family, memory_watch, python, run
 
 TIMES = 10
+_SECONDS = 7200.0
+"""How long one video may take: a busy machine is no reason to know nothing of memory."""
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -27,5 +29,6 @@ def _peak(bench: Bench, seconds: int) -> float:
     bench.say(f"memory over {seconds} s of {made.name}")
     out = bench.folder / "videos/memory"
     with family() as name, memory_watch(name) as samples:
-        run(python("benchmarks.one_video", "endomask", str(made.path), str(out)), endomask_environment(bench))
+        command = python("benchmarks.one_video", "endomask", str(made.path), str(out))
+        run(command, endomask_environment(bench), timeout_seconds=_SECONDS)
     return max((megabytes for _, megabytes in samples), default=0.0)

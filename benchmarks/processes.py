@@ -1,6 +1,7 @@
 """Processes that a benchmark starts: what they cost, what they hold in memory, and that none is left behind."""
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -19,8 +20,13 @@ from benchmarks.machine import ROOT
 
 MARKER = "ENDOMASK_BENCH_FAMILY"
 """Environment variable that tells the processes of one family, however they were started."""
+NAMED_THREADS = "benchmarks.named_threads"
+"""Runs another module, whose name its process goes by."""
 _STOP_SECONDS = 25.0
 _SAMPLE_SECONDS = 0.2
+_SETTLE_SECONDS, _SETTLE_STEP_SECONDS = 10.0, 0.5
+_IDLE_SHARE = 0.1
+"""Of a core; Ray's own processes use about half of that when nobody asks anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,30 @@ def _with_children(found: set[int], children: dict[int, list[int]]) -> set[int]:
     return whole
 
 
+def settle(name: str) -> None:
+    """Wait until a family has nothing more to do, for some seconds at most: a server's first answer says nothing of
+    workers that are still starting."""
+    deadline, before = time.monotonic() + _SETTLE_SECONDS, cpu_of(members(name))
+    while time.monotonic() < deadline:
+        time.sleep(_SETTLE_STEP_SECONDS)
+        after = cpu_of(members(name))
+        if after - before <= _IDLE_SHARE * _SETTLE_STEP_SECONDS:
+            return
+        before = after
+
+
+def cpu_of(pids: list[int], proc: Path = Path("/proc")) -> float:
+    """CPU seconds of processes so far."""
+    ticks = 0
+    for pid in pids:
+        try:
+            fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mb(pids: list[int], proc: Path = Path("/proc")) -> float:
     """Proportional set size of processes: shared pages count once."""
     total = 0
@@ -130,6 +160,28 @@ def memory_mb(pids: list[int], proc: Path = Path("/proc")) -> float:
             continue
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return total / 1024
+
+
+def memory_by_process(pids: list[int]) -> dict[str, float]:
+    """Megabytes as `memory_mb` has them, of all processes of a name together."""
+    found: dict[str, float] = {}
+    for pid in pids:
+        name = name_of_process(pid)
+        found[name] = round(found.get(name, 0.0) + memory_mb([pid]), 1)
+    return found
+
+
+def name_of_process(pid: int, proc: Path = Path("/proc")) -> str:
+    """Module and first argument of a Python process (`service serve`), else the program's name."""
+    try:
+        words = (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return "?"
+    if "-m" not in words:
+        return Path(words[0]).name
+    module, *arguments = [word for word in words[words.index("-m") + 1 :] if word != NAMED_THREADS]
+    first = next((word for word in arguments if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")), "")
+    return f"{module} {first}".strip()
 
 
 @contextmanager

@@ -7,8 +7,6 @@ from benchmarks.tables import table
 
 
 def render(found: dict[str, Any]) -> Iterator[str]:
-    yield "## Profile"
-    yield ""
     yield "CPU milliseconds a frame, and shares of what all cores had to give in that time."
     yield ""
     yield from _frames(found)

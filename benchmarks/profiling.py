@@ -18,7 +18,7 @@ from benchmarks.contenders import endomask_environment
 from benchmarks.machine import cpu_seconds
 from benchmarks.one_video import OPENED
 from benchmarks.peers.wire import HttpRequest
-from benchmarks.processes import end, environment_of, family, python, run
+from benchmarks.processes import NAMED_THREADS, end, environment_of, family, python, run
 from benchmarks.server_timing import median_stages, parse
 from benchmarks.serving import serving
 from benchmarks.thread_cpu import Named, ThreadWatch, between, thread_watch
@@ -29,7 +29,6 @@ _SECONDS = 6.0
 _QUICK_SECONDS = 1.5
 _LEAST_SHARE = 0.002
 """Of the cores; threads below are summed as `other threads`."""
-_NAMED = "benchmarks.named_threads"
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def _of_frames(bench: Bench, clients: int, seconds: float) -> dict[str, Any]:
     path.parent.mkdir(parents=True, exist_ok=True)
     headers = {"Content-Type": "image/jpeg", "Accept": "image/png"}
     path.write_bytes(wire_format(HttpRequest("POST", "/v1/segment", headers, bench.jpeg(FRAME_SIZES[0]))))
-    with serving(path.parent, (_NAMED,), **endomask_environment(bench)) as server:
+    with serving(path.parent, (NAMED_THREADS,), **endomask_environment(bench)) as server:
         given = ("--clients", str(clients), "--warm-up-seconds", "2", "--seconds", str(seconds + 2))
         command = python("benchmarks.client", "127.0.0.1", str(server.port), str(path), *given)
         with thread_watch(server.family) as watch:
@@ -86,7 +85,7 @@ def _of_video(bench: Bench) -> dict[str, Any]:
     """Of a 1080p job with all results, from the opened model to the finished files."""
     made = clip(bench, CLIP_SIZES[-1], bench.scale.clip_seconds)
     out = bench.folder / "profile" / "video"
-    command = python(_NAMED, "benchmarks.one_video", "endomask", str(made.path), str(out))
+    command = python(NAMED_THREADS, "benchmarks.one_video", "endomask", str(made.path), str(out))
     with family() as name, thread_watch(name) as watch:
         environment = environment_of(**endomask_environment(bench))
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

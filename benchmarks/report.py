@@ -16,23 +16,21 @@ def render(results: dict[str, Any]) -> str:
     if "frames" in parts:
         lines += _frames(parts["frames"])
     if "video" in parts:
-        lines += _video(parts["video"])
+        lines += ["## Videos", "", *videos(parts["video"])]
     lines += _others(parts)
     if "profile" in parts:
-        lines += profile_tables.render(parts["profile"])
+        lines += ["## Profile", "", *profile_tables.render(parts["profile"])]
     return "\n".join(lines) + "\n"
 
 
 def _head(results: dict[str, Any]) -> Iterator[str]:
     machine = results["machine"]
-    commit = machine["commit"] or {"id": "unknown", "dirty": False}
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    cores = f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''}"
-    yield f"# {results['model']} on {cores} of {machine['cpu']}, {machine['date'][:10]}"
+    yield f"# {results['model']} on {cores_of(machine)} of {machine['cpu']}, {machine['date'][:10]}"
     yield ""
     yield (
-        f"Commit {commit['id']}{' with changes' if commit['dirty'] else ''}; {machine['system']}, kernel "
-        f"{machine['kernel']}, {machine['memory_gb']:g} GB, {machine['gpus']} GPUs, {', '.join(machine['cpu_flags'])}; "
+        f"{commit_of(machine).capitalize()}; {machine['system']}, kernel {machine['kernel']}, "
+        f"{machine['memory_gb']:g} GB, {machine['gpus']} GPUs, {', '.join(machine['cpu_flags'])}; "
         f"Python {machine['python']}, {packages}."
     )
     if machine["settings"]:
@@ -40,22 +38,31 @@ def _head(results: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def cores_of(machine: dict[str, Any]) -> str:
+    """`1 core`, `2 cores`"""
+    return f"{machine['cores']} core{'s' if machine['cores'] != 1 else ''}"
+
+
+def commit_of(machine: dict[str, Any]) -> str:
+    """`commit 0123456789ab`, and whether the code differed from it."""
+    commit = machine["commit"] or {"id": "unknown", "dirty": False}
+    return f"commit {commit['id']}{' with changes' if commit['dirty'] else ''}"
+
+
 def _budgets(verdicts: list[dict[str, Any]]) -> Iterator[str]:
     if verdicts:
         yield "## Budgets"
         yield ""
-        yield from table(
-            ("what", "budget", "measured", ""),
-            [
-                (
-                    entry["what"],
-                    entry["budget"],
-                    f"{entry['measured']:.4g} {entry['unit']}".strip(),
-                    _word(entry["holds"]),
-                )
-                for entry in verdicts
-            ],
-        )
+        yield from budgets(verdicts)
+
+
+def budgets(verdicts: list[dict[str, Any]]) -> list[str]:
+    """A table, a row for each."""
+    rows = [
+        (entry["what"], entry["budget"], f"{entry['measured']:.4g} {entry['unit']}".strip(), _word(entry["holds"]))
+        for entry in verdicts
+    ]
+    return table(("what", "budget", "measured", ""), rows)
 
 
 def _frames(found: dict[str, Any]) -> Iterator[str]:
@@ -70,21 +77,51 @@ def _frames(found: dict[str, Any]) -> Iterator[str]:
         reason = failure["error"].strip().splitlines()[0][:200] if failure["error"].strip() else "no reason given"
         yield f"- failed in round {failure['round'] + 1}: {failure['contender']}: {reason}"
     yield ""
-    yield "Medians over the rounds; in brackets the lowest and highest throughput. For the floor, clients are threads."
+    yield (
+        "Medians over the rounds; in brackets the lowest and highest throughput. For the floor, clients are threads. "
+        "`layout`: workers x threads of ONNX Runtime, each peer's best for the case. `callers` is what the load itself "
+        "used, in cores."
+    )
     yield ""
     yield from table(
-        ("who", "frame", "answer", "clients", "frames/s", "p50 ms", "p95 ms", "p99 ms", "failed"),
+        (
+            "who",
+            "frame",
+            "answer",
+            "clients",
+            "layout",
+            "frames/s",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "failed",
+            "callers",
+            "rounds",
+        ),
         [
             (
-                *(row[key] for key in ("contender", "frame", "answer", "clients")),
-                _range(row["frames_per_second"]),
+                *(row[key] for key in ("contender", "frame", "answer", "clients", "layout")),
+                spread_cell(row["frames_per_second"]),
                 *(row["latency_ms"][key] for key in ("p50", "p95", "p99")),
-                row["failed"],
+                *(row[key] for key in ("failed", "client_cpu_share", "rounds")),
             )
             for row in found["summary"]
         ],
     )
+    yield from _layouts(found["layouts"])
     yield from _stages(found["summary"])
+
+
+def _layouts(lines: list[dict[str, Any]]) -> Iterator[str]:
+    """What was tried for each peer; one far behind in the first round was not asked again."""
+    if not lines:
+        return
+    yield "### Layouts of the peers"
+    yield ""
+    keys = ("contender", "clients", "layout")
+    ordered = sorted(lines, key=lambda line: (line["contender"], line["clients"]))
+    rows = [(*(line[key] for key in keys), spread_cell(line["frames_per_second"]), line["rounds"]) for line in ordered]
+    yield from table(("who", "clients", "layout", "frames/s", "rounds"), rows)
 
 
 def _stages(summary: list[dict[str, Any]]) -> Iterator[str]:
@@ -108,9 +145,7 @@ def _stages(summary: list[dict[str, Any]]) -> Iterator[str]:
     )
 
 
-def _video(found: dict[str, Any]) -> Iterator[str]:
-    yield "## Videos"
-    yield ""
+def videos(found: dict[str, Any]) -> Iterator[str]:
     for clip in found["clips"]:
         rate = clip["megabits_per_second"]
         yield f"- {clip['clip']}: {clip['frames']} frames, {clip['seconds']:g} s, {rate:g} Mbit/s"
@@ -121,7 +156,7 @@ def _video(found: dict[str, Any]) -> Iterator[str]:
         [
             (
                 *(row[key] for key in ("clip", "way")),
-                _range(row["frames_per_second"]),
+                spread_cell(row["frames_per_second"]),
                 *(row[key].get("median") for key in ("realtime_factor", "cpu_ms_per_frame")),
             )
             for row in found.get("summary", [])
@@ -174,9 +209,10 @@ def _loads(found: dict[str, Any]) -> str:
     return f"cores used by others before each round: {busy}; taken by the hypervisor: {stolen}"
 
 
-def _range(values: dict[str, float]) -> str | None:
+def spread_cell(values: dict[str, float]) -> str | None:
+    """`140 (70 to 140)`"""
     return f"{cell(values['median'])} ({cell(values['low'])} to {cell(values['high'])})" if values else None
 
 
-def _word(holds: bool) -> str:
-    return "holds" if holds else "**missed**"
+def _word(holds: bool | None) -> str:
+    return {True: "holds", False: "**missed**", None: "not judged"}[holds]

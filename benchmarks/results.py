@@ -23,9 +23,10 @@ class Results:
     parts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def today(cls, folder: Path, machine: dict[str, Any], model: str) -> Self:
-        """Today's file of this machine: its parts are kept when it is of the same commit, settings and model."""
-        path = folder / f"{machine['date'][:10]}-{slug(machine)}.json"
+    def today(cls, folder: Path, machine: dict[str, Any], model: str, suffix: str = "") -> Self:
+        """Today's file of this machine: its parts are kept when it is of the same commit, settings and model. `suffix`
+        gives what is measured by a command of its own a file of its own, which the others do not overwrite."""
+        path = folder / f"{machine['date'][:10]}-{slug(machine)}{suffix}.json"
         results = cls(path, machine, model)
         if path.exists():
             earlier = read(path)
@@ -45,7 +46,7 @@ class Results:
             "format": FORMAT,
             "machine": self.machine,
             "model": self.model,
-            "budgets": [verdict.as_dict() for verdict in judge(self.parts)],
+            "budgets": [verdict.as_dict() for verdict in judge(self.parts, self.machine["cores"])],
             "parts": self.parts,
         }
 
@@ -64,17 +65,13 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
-def newest(folder: Path) -> Path:
-    """The results of a folder that were measured last; raises FileNotFoundError."""
-    there = list(folder.glob("*.json"))
-    if not there:
-        raise FileNotFoundError(f"there are no results in {folder}; ./run bench makes them")
-    return max(there, key=_measured_on)
-
-
-def _measured_on(path: Path) -> str:
-    """A file of another format may not tell."""
-    return str(json.loads(path.read_text()).get("machine", {}).get("date", ""))
+def newest(folder: Path, part: str) -> Path:
+    """The results of a folder that hold a part and were measured last; raises FileNotFoundError."""
+    there = {path: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    dates = {path: str(found["machine"]["date"]) for path, found in there.items() if part in found.get("parts", {})}
+    if not dates:
+        raise FileNotFoundError(f"there are no results with {part} in {folder}; ./run bench {part} makes them")
+    return max(dates, key=lambda path: dates[path])
 
 
 def _comparable(machine: dict[str, Any], model: str) -> tuple[Any, ...]:

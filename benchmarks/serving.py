@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.client import Answer, Load, wire_format
 from benchmarks.peers.wire import HttpRequest
-from benchmarks.processes import end, environment_of, family, free_port, python, run
+from benchmarks.processes import end, environment_of, family, free_port, python, run, settle
 
 READY_SECONDS = 180.0
 """How long a server may take until its first good answer; the first start of ours measures the backends."""
@@ -34,19 +34,20 @@ class Server:
 
 @contextmanager
 def serving(folder: Path, via: tuple[str, ...] = (), /, **environment: str) -> Iterator[Server]:
-    """`python -m service serve` on a free port until the block ends, ready, without video workers unless asked for.
+    """`python -m service serve` on a free port until the block ends, ready, with a user's settings but for those given.
 
     `via` is a module of ours that runs it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port, log = free_port(), folder / "server.log"
-    given = {"ENDOMASK_HOST": "127.0.0.1", "ENDOMASK_PORT": str(port), "ENDOMASK_WORKERS": "0"} | environment
+    given = {"ENDOMASK_HOST": "127.0.0.1", "ENDOMASK_PORT": str(port)} | environment
     with family() as name, log.open("wb") as output:
         env = environment_of(**given)
         process = subprocess.Popen(python(*via, "service", "serve"), env=env, stdout=output, stderr=output)
         try:
             server = Server(port, process, name, log)
             wait_for(server, HttpRequest("GET", "/readyz", {}, b""))
+            settle(name)
             yield server
         finally:
             end(process)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from collections import Counter
 from statistics import median
 from typing import Any
 
@@ -10,7 +11,7 @@ from benchmarks.bench import FRAME_SIZES, Bench
 from benchmarks.clips import CLIP_SIZES, clip
 from benchmarks.contenders import endomask_environment
 from benchmarks.peers.wire import HttpRequest
-from benchmarks.processes import members, memory_mb
+from benchmarks.processes import members, memory_by_process
 from benchmarks.serving import Server, ask_once, put_under_load, serving
 
 SECONDS = 1200.0
@@ -33,28 +34,43 @@ def measure(bench: Bench) -> dict[str, Any]:
 def _soak(bench: Bench, server: Server, video: bytes, seconds: float) -> dict[str, Any]:
     frame = HttpRequest("POST", "/v1/segment", {"Content-Type": "image/jpeg"}, bench.jpeg(FRAME_SIZES[0]))
     upload = HttpRequest("POST", "/v1/videos", {"Content-Type": "video/mp4"}, video)
-    samples, answers, failed, videos = [], 0, 0, 0
+    samples: list[tuple[float, dict[str, float]]] = []
+    failed: Counter[str] = Counter()
+    answers, videos = 0, 0
     stretch = min(_STRETCH_SECONDS, seconds / 4)
     started_at = time.monotonic()
     for _ in range(round(seconds / stretch)):
         if not _busy(server):
             status, _ = ask_once(server.port, upload)
             videos += status == 202
-            failed += status != 202
+            failed[f"video {status}"] += status != 202
         seen, _ = put_under_load(
             server.port, frame, bench.folder / "load", clients=_CLIENTS, warm_up_seconds=0, seconds=stretch
         )
         answers += len(seen.milliseconds)
-        failed += seen.broken + sum(count for status, count in seen.statuses.items() if status != "200")
-        samples.append((round(time.monotonic() - started_at, 1), round(memory_mb(members(server.family)), 1)))
-        bench.say(f"  {samples[-1][0]:6.0f} s  {samples[-1][1]:7.1f} MB  {answers} frames, {videos} videos")
-    return {
+        failed.update({status: count for status, count in seen.statuses.items() if status != "200"})
+        failed["broken"] += seen.broken
+        samples.append((round(time.monotonic() - started_at, 1), memory_by_process(members(server.family))))
+        bench.say(f"  {samples[-1][0]:6.0f} s  {samples[-1][1]} MB  {answers} frames, {videos} videos  {+failed}")
+    return described(samples) | {
         "seconds": seconds,
         "frames": answers,
         "videos": videos,
-        "failed": failed,
-        "memory_mb": samples,
-        "growth_mb": growth([megabytes for _, megabytes in samples]),
+        "failed": failed.total(),
+        "failures": dict(+failed),
+    }
+
+
+def described(samples: list[tuple[float, dict[str, float]]]) -> dict[str, Any]:
+    """Memory and growth of all processes together, and the growth of each that was there all the time."""
+    lasting = set.intersection(*(set(by_process) for _, by_process in samples)) if samples else set()
+    sums = [round(sum(by_process.values()), 1) for _, by_process in samples]
+    return {
+        "memory_mb": [(at, total) for (at, _), total in zip(samples, sums, strict=True)],
+        "growth_mb": growth(sums),
+        "growth_mb_by_process": {
+            name: growth([by_process[name] for _, by_process in samples]) for name in sorted(lasting)
+        },
     }
 
 

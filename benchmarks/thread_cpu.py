@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from benchmarks.processes import members
+from benchmarks.processes import members, name_of_process
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _SAMPLE_SECONDS = 0.1
@@ -69,19 +69,6 @@ def between(before: Snapshot, after: Snapshot) -> dict[Named, float]:
     for thread, (name, seconds) in after.items():
         found[name] += seconds - before.get(thread, (name, 0.0))[1]
     return {name: round(seconds, 3) for name, seconds in found.items() if seconds > 0}
-
-
-def name_of_process(pid: int, proc: Path = Path("/proc")) -> str:
-    """Module and first argument of a Python process (`service serve`), else the program's name."""
-    try:
-        words = (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return "?"
-    if "-m" not in words:
-        return Path(words[0]).name
-    module, *arguments = [word for word in words[words.index("-m") + 1 :] if word != "benchmarks.named_threads"]
-    first = next((word for word in arguments if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")), "")
-    return f"{module} {first}".strip()
 
 
 def _tasks(folder: Path) -> list[Path]:

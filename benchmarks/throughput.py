@@ -38,6 +38,8 @@ class Measurement:
     """Answers other than 200 by status, and broken connections."""
     client_cpu_share: float = 0.0
     """Cores that the load itself used."""
+    layout: str = ""
+    """How a peer was given the cores; several are measured, and the best counts."""
 
     def as_dict(self) -> dict[str, Any]:
         described = asdict(self)
@@ -93,7 +95,12 @@ def compare(
 
 
 def of_load(
-    contender: str, case: Case, round_number: int, seen: Load, stages: list[dict[str, float]] | None = None
+    contender: str,
+    case: Case,
+    round_number: int,
+    seen: Load,
+    stages: list[dict[str, float]] | None = None,
+    layout: str = "",
 ) -> Measurement:
     """What callers saw -> a measurement. `stages` of each answer, in ms, else what its `Server-Timing` says.
 
@@ -115,6 +122,7 @@ def of_load(
         around_graph(zip(seen.milliseconds, timings, strict=True)),
         failed,
         round(seen.cpu_seconds / seen.seconds, 3),
+        layout,
     )
 
 
@@ -124,6 +132,7 @@ def _told(bench: Bench, measurements: Iterable[Measurement]) -> Iterator[Measure
         bench.say(
             f"  {case.frame} {case.answer:4} x{case.clients:<2} {entry.frames_per_second:8.1f} frames/s"
             f"  p50 {entry.latency_ms['p50']:7.2f}  p99 {entry.latency_ms['p99']:7.2f} ms"
+            + (f"  {entry.layout}" if entry.layout else "")
             + (f"  failed: {entry.failed}" if entry.failed else "")
         )
         yield entry

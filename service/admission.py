@@ -17,8 +17,8 @@ OVERLOAD = 2.0
 PATIENCE = 3.5
 """Under overload a frame is held this many times as long as one that is alone: sending and refusing cost time too,
 and five times is promised."""
-FEWEST = 2
-"""One on the device, one that is decoded or encoded meanwhile."""
+BESIDES = 1
+"""At least so many are held besides those on the device: decoded or encoded meanwhile."""
 _WEIGHT = 0.1
 
 
@@ -27,6 +27,8 @@ class Admission:
 
     def __init__(self, most: int, alone_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = most
+        self.runs = 1
+        """Frames that can be on the device at once, each by itself."""
         self.overloaded = False
         self._alone_seconds = alone_seconds
         self._seen_alone = False
@@ -61,7 +63,7 @@ class Admission:
         """Frames that may be held. Under overload, as many as leave within the promised time (Little's law)."""
         if not self.overloaded or self._alone_seconds <= 0:
             return self.most
-        return min(self.most, max(FEWEST, int(PATIENCE * self._alone_seconds * self._rate())))
+        return min(self.most, max(self.runs + BESIDES, int(PATIENCE * self._alone_seconds * self._rate())))
 
     def _rate(self) -> float:
         """Frames answered a second, since the first one that is remembered: after a quiet time that is no whole

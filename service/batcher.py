@@ -67,6 +67,7 @@ class Batcher:
         self._start_threads()
 
     def _start_threads(self) -> None:
+        self._admission.runs = self._lanes.most_runs
         for lane in range(len(self._threads), self._lanes.most_runs):
             thread = threading.Thread(target=self._work, name=f"device {self._label} {lane}", daemon=True)
             self._threads.append(thread)
@@ -202,40 +203,42 @@ class Batcher:
         return item.future
 
     def _work(self) -> None:
-        while (backend := self._begin()) is not None:
-            try:
-                if batch := self._next_batch():
-                    self._run(backend, batch)
-            finally:
-                with self._changed:
-                    self._lanes.end(backend)
-                    self._changed.notify_all()
+        while (turn := self._next_turn()) is not None:
+            backend, batch = turn
+            answers = self._run(backend, batch) if batch else []
+            with self._changed:
+                self._lanes.end(backend)
+                self._changed.notify_all()
+            for item, answer in zip(batch, answers, strict=True):
+                if isinstance(answer, Inference):
+                    item.future.set_result(answer)
+                else:
+                    item.future.set_exception(answer)
 
-    def _begin(self) -> Backend | None:
-        """Wait for work and for room on the device; where to run it, or None once closed."""
+    def _next_turn(self) -> tuple[Backend, list[Item]] | None:
+        """Wait for work and for room on the device; where to run which items, or None once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._free() is not None)
             if self._closed or (backend := self._free()) is None:
                 return None
             self._lanes.begin(backend)
-            return backend
+            self._gather()
+            return backend, self._take()
 
     def _free(self) -> Backend | None:
         """What may run the next frame now; None without one."""
         queued = self._queued()
         return self._lanes.choose(queued - 1 + self._coming) if queued else None
 
-    def _next_batch(self) -> list[Item]:
+    def _take(self) -> list[Item]:
         """The items whose callers still want them."""
-        with self._changed:
-            self._gather()
-            taken: list[Item] = []
-            for queue in self._queues.values():
-                while queue and len(taken) < self._max_batch:
-                    item = queue.popleft()
-                    if item.future.set_running_or_notify_cancel():
-                        taken.append(item)
-            return taken
+        taken: list[Item] = []
+        for queue in self._queues.values():
+            while queue and len(taken) < self._max_batch:
+                item = queue.popleft()
+                if item.future.set_running_or_notify_cancel():
+                    taken.append(item)
+        return taken
 
     def _queued(self) -> int:
         return sum(map(len, self._queues.values()))
@@ -248,25 +251,24 @@ class Batcher:
             if left <= 0 or not self._changed.wait(left):
                 return
 
-    def _run(self, backend: Backend, batch: list[Item]) -> None:
-        """Run a batch; when it fails, run its frames one by one, so that only the bad one fails."""
+    def _run(self, backend: Backend, batch: list[Item]) -> list[Inference | EndomaskError]:
+        """Each frame's own; when the batch fails, its frames run one by one, so that only the bad one fails."""
         started_at = time.perf_counter()
         try:
             probabilities = self._infer(backend, _stack([item.frame for item in batch]))
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
             if len(batch) == 1:
-                batch[0].future.set_exception(self._explain(error))
-                return
+                return [self._explain(error)]
             log.warning("%s failed on a batch of %d frames, trying them singly: %s", self._label, len(batch), error)
-            for item in batch:
-                self._run(backend, [item])
-            return
+            return [answer for item in batch for answer in self._run(backend, [item])]
         infer_seconds = time.perf_counter() - started_at
         with self._changed:
             self._wait.ran(len(batch), infer_seconds)
         self._on_batch(len(batch))
-        for item, planes in zip(batch, probabilities, strict=True):
-            item.future.set_result(Inference(planes, started_at - item.submitted_at, infer_seconds))
+        return [
+            Inference(planes, started_at - item.submitted_at, infer_seconds)
+            for item, planes in zip(batch, probabilities, strict=True)
+        ]
 
     def _infer(self, backend: Backend, frames: U8) -> U8:
         probabilities = backend.run(frames)

@@ -82,6 +82,8 @@ class VideoJob(_Wire):
     parameters: VideoParameters
     input: VideoInput
     progress: VideoProgress
+    waiting_since: datetime | None
+    """Since when the job waits for the object store, which is away; it goes on by itself."""
     links: dict[str, str]
     """`self` and `events`; the results by name, once the job has succeeded."""
     error: VideoError | None
@@ -130,6 +132,7 @@ def describe_job(record: JobRecord) -> VideoJob:
             fps=record.frames_per_second,
             eta_s=None if record.eta_s is None else round(record.eta_s, 1),
         ),
+        waiting_since=_time(record.waiting_since),
         links=links,
         error=VideoError(code=str(record.error_code), detail=str(record.error_detail)) if failed else None,
         created_at=datetime.fromtimestamp(record.created_at, UTC),

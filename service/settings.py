@@ -43,10 +43,10 @@ class Settings(BaseSettings):
     """Precision: `auto` measures those that the package has files for, and `bf16` (the FP32 file in bfloat16) where the
     CPU computes in it; a named one is never replaced."""
     threads: int = Field(default=0, ge=0, le=256)
-    """CPU threads that one inference uses, and threads that decode and encode frames; 0 takes the cores that the cgroup
-    and the affinity allow, and for inference fewer where those are faster. Workers share them: a video's encoder and
-    decoder have half of one worker's part each, at most 4, and as many of its frames are inferred at once, on one
-    thread each, as the part has cores, at most 8."""
+    """CPU threads that inference uses, and threads that decode and encode frames; 0 takes the cores that the cgroup and
+    the affinity allow. A frame that is alone has all of them, or fewer where those are faster; several frames share
+    them in lanes. Workers share them too: a video's encoder and decoder have half of one worker's part each, at most 4,
+    and as many of its frames are inferred at once, on one thread each, as the part has cores, at most 8."""
 
     # Frames
     max_frame_megabytes: float = Field(default=25.0, gt=0)
@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     storage_url: str | None = None
     """Where uploads, work and results of jobs lie: inside the data folder when unset, else `s3://bucket/prefix`, which
     needs the `s3` extra."""
+    storage_outage_minutes: float = Field(default=60.0, ge=0)
+    """How long a job at work waits for an object store that is away, before it fails."""
     max_upload_gigabytes: float = Field(default=50.0, gt=0)
     """Largest video upload."""
     max_video_hours: float = Field(default=24.0, gt=0)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.peers.environments import VENVS, install
+from benchmarks.peers.layouts import Layout
 from benchmarks.peers.segmenting import U8
 from benchmarks.peers.wire import HttpRequest, raw_request, read_raw_mask, read_v2_binary_mask, v2_binary_request
 from benchmarks.processes import environment_of
-from service.backends.cores import available_cores
 
 HERE = Path(__file__).resolve().parent
 OWN_PYTHON = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
@@ -72,22 +72,18 @@ class Peer:
         """A good answer -> class ids uint8 [H, W]. Raises UnreadableAnswer."""
         return self.wire.read_mask(body, headers)
 
-    def start(
-        self, port: int, model_path: Path, log: Path, workers: int | None = None, cores: int | None = None
-    ) -> "subprocess.Popen[bytes]":
+    def start(self, port: int, model_path: Path, log: Path, layout: Layout) -> "subprocess.Popen[bytes]":
         """The server on 127.0.0.1:`port`, writing to `log`; wait for its first good answer, then ask.
 
-        Start it inside `processes.family()`, which ends what it starts. `cores` are those available unless given; the
-        workers share them: one worker for each core unless given (best under load; one is best for one caller).
+        Start it inside `processes.family()`, which ends what it starts.
         """
-        cores = cores or available_cores()
-        workers = workers or cores
-        venv, threads = self.venvs / self.name, max(1, cores // workers)
+        venv = self.venvs / self.name
         home = venv / "home"
         home.mkdir(exist_ok=True)
-        known = {"port": str(port), "workers": str(workers), "home": str(home)}
+        known = {"port": str(port), "workers": str(layout.workers), "home": str(home)}
         options = {"PEER_MODEL": str(model_path.resolve()), "PEER_PORT": str(port)}
-        options |= {"PEER_WORKERS": str(workers), "PEER_THREADS": str(threads), "HOME": str(home)}
+        options |= {"PEER_WORKERS": str(layout.workers), "PEER_THREADS": str(layout.threads), "HOME": str(home)}
+        options["PEER_SPINNING"] = str(int(layout.spinning))
         given = {name: value.format(**known) for name, value in self.environment.items()}
         program = [part.format(**known) for part in self.program]
         with log.open("wb") as output:

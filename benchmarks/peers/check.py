@@ -10,10 +10,12 @@ import numpy as np
 
 from benchmarks.machine import ROOT
 from benchmarks.peers.catalogue import Peer
+from benchmarks.peers.layouts import layouts
 from benchmarks.peers.running import running
 from benchmarks.peers.segmenting import U8
 from benchmarks.peers.wire import HttpRequest, read_png
 from benchmarks.serving import serving
+from service.backends.cores import available_cores
 
 LEAST_AGREEMENT = 0.999
 """Share of pixels whose class must be the service's."""
@@ -66,7 +68,7 @@ def compare(peer: Peer, labels: U8, expected: U8, ready_seconds: float) -> Findi
 def _ask(peer: Peer, jpeg: bytes, expected: U8, folder: Path) -> Finding:
     peer.install()
     request, started_at = peer.request(jpeg), time.monotonic()
-    with running(peer, MODEL, request, folder) as server:
+    with running(peer, MODEL, request, folder, layouts(available_cores())[0]) as server:
         ready_seconds = time.monotonic() - started_at
         body, headers = _answer(server.port, request)
     return compare(peer, peer.read_mask(body, headers), expected, ready_seconds)

@@ -27,13 +27,15 @@ class Options:
     """Processes, replicas or threads that answer frames at the same time, in the framework's own sense."""
     threads: int
     """ONNX Runtime's threads in each of them; workers * threads is the number of cores."""
+    spinning: bool
+    """Whether those threads spin while they have no work: ONNX Runtime's default."""
 
     @classmethod
     def from_environment(cls) -> "Options":
         """Raises KeyError when a variable is missing: a peer is started by the benchmark, never by hand without."""
-        names = ("PEER_PORT", "PEER_WORKERS", "PEER_THREADS")
-        port, workers, threads = (int(os.environ[name]) for name in names)
-        return cls(os.environ["PEER_MODEL"], port, workers, threads)
+        names = ("PEER_PORT", "PEER_WORKERS", "PEER_THREADS", "PEER_SPINNING")
+        port, workers, threads, spinning = (int(os.environ[name]) for name in names)
+        return cls(os.environ["PEER_MODEL"], port, workers, threads, bool(spinning))
 
 
 class Segmenter:
@@ -46,6 +48,7 @@ class Segmenter:
         cv2.setNumThreads(options.threads)
         session = onnxruntime.SessionOptions()
         session.intra_op_num_threads = options.threads
+        session.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.spinning)))
         self._session = onnxruntime.InferenceSession(options.model_path, session, ["CPUExecutionProvider"])
         _, self._height, self._width, _ = self._session.get_inputs()[0].shape
 

@@ -75,6 +75,7 @@ class DataFolder:
         self._min_free_bytes = int(min_free_gigabytes * GIGABYTE)
         for folder in (self._incoming, self.uploads, self._trash):
             folder.mkdir(parents=True, exist_ok=True)
+        sync(path)
 
     def require_space(self, coming_bytes: int = 0) -> None:
         """Raise NoSpace when less than the reserve would be left once `coming_bytes` are written."""

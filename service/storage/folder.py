@@ -41,6 +41,7 @@ class FolderStore:
         self.data = data
         self._videos = data.path / "videos"
         self._videos.mkdir(exist_ok=True)
+        sync(data.path)
 
     def adopt(self, upload: Path, job_id: str) -> None:
         """It keeps its own name too, so that nothing is lost when the process dies before the job is on record. Where

@@ -6,10 +6,12 @@
                              segments/00003.d41f7a02/...     and these
                              results/summary.json
 
+Every object but a mark carries the SHA-256 of its contents, by which a copy of it is judged.
 Credentials, region and endpoint come from where every AWS client takes them: `AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`.
 """
 
 import errno
+import hashlib
 import json
 import shutil
 import time
@@ -31,6 +33,9 @@ from service.storage.store import Workplace, deleted_meanwhile
 
 _READ_BYTES = 1 << 20
 _MARK = ".piece"
+_DIGEST = "sha256"
+_CLIENT = {"retries": {"mode": "standard", "total_max_attempts": 2}}
+"""s3fs tries five times itself, and waits 15 s for a store that hangs; botocore's own tries would multiply that."""
 _PASSING = {errno.EBUSY, errno.EREMOTEIO}
 """What s3fs makes of SlowDown, ServiceUnavailable and InternalError."""
 
@@ -65,7 +70,7 @@ class ObjectStore:
     def __init__(self, data: DataFolder, url: str) -> None:
         """Raises StorageUnavailable."""
         self.data = data
-        self._files = S3FileSystem(use_listings_cache=False, skip_instance_cache=True)
+        self._files = S3FileSystem(use_listings_cache=False, skip_instance_cache=True, config_kwargs=_CLIENT)
         self._root = url.removeprefix("s3://").strip("/")
         self._scratch = Scratch(data.path / "scratch")
         bucket = self._root.partition("/")[0]
@@ -79,7 +84,7 @@ class ObjectStore:
 
     def adopt(self, upload: Path, job_id: str) -> None:
         with _answering():
-            self._files.put_file(str(upload), self._key(job_id, "source"))
+            self._put(upload, self._key(job_id, "source"))
 
     def at(self, job_id: str) -> AbstractContextManager[Workplace]:
         return self._scratch.at(job_id, partial(self._fetch, self._key(job_id, "source")))
@@ -122,9 +127,8 @@ class ObjectStore:
     def _share_file(self, local: Path, key: str) -> bool:
         try:
             with _answering():
-                self._files.put_file(str(local), key, mode="create")
+                self._put(local, key, mode="create")
         except FileExistsError:
-            local.unlink()
             self._fetch(key, local)
             return False
         return True
@@ -135,7 +139,7 @@ class ObjectStore:
         try:
             with _answering():
                 for name in names:
-                    self._files.put_file(str(local / name), f"{key}.{attempt}/{name}")
+                    self._put(local / name, f"{key}.{attempt}/{name}")
                 mark = json.dumps({"try": attempt, "files": names}).encode()
                 self._files.pipe_file(key + _MARK, mark, mode="create")
         except FileExistsError:
@@ -149,7 +153,7 @@ class ObjectStore:
         results = self._scratch.place(job_id).results
         with _answering():
             for name in names:
-                self._files.put_file(str(results / name), self._key(job_id, "results", name))
+                self._put(results / name, self._key(job_id, "results", name))
 
     def result(self, job_id: str, name: str) -> ObjectFile:
         key = self._key(job_id, "results", name)
@@ -188,15 +192,24 @@ class ObjectStore:
             found = self._files.find(self._key(job_id), detail=True)
         return max((entry["LastModified"].timestamp() for entry in found.values()), default=time.time())
 
+    def _put(self, local: Path, key: str, mode: str = "overwrite") -> None:
+        self._files.put_file(str(local), key, mode=mode, Metadata={_DIGEST: _sha256(local)})
+
     def _fetch(self, key: str, target: Path) -> None:
-        """Raises FileNotFoundError, NoSpace, and OSError when less came than there is."""
+        """A copy of an object, under its name once it is whole. Raises FileNotFoundError, NoSpace, and OSError when
+        something else came than was put there."""
+        bucket, _, name = key.partition("/")
         with _answering():
-            size = self._files.info(key)["size"]
-            self.data.require_space(size)
-            with full_disk_is_no_space():
-                self._files.get_file(key, str(target))
-        if target.stat().st_size != size:
-            raise OSError(f"{target.stat().st_size} of {size} bytes of an object came")
+            head = self._files.call_s3("head_object", Bucket=bucket, Key=name)
+            self.data.require_space(head["ContentLength"])
+            copy = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}")
+            try:
+                with full_disk_is_no_space():
+                    self._files.get_file(key, str(copy))
+                _require_same(copy, head["ContentLength"], head["Metadata"].get(_DIGEST))
+                copy.replace(target)
+            finally:
+                copy.unlink(missing_ok=True)
 
     def _remove(self, folder: str) -> None:
         with _answering(), suppress(FileNotFoundError):
@@ -204,3 +217,18 @@ class ObjectStore:
 
     def _key(self, *parts: str) -> str:
         return "/".join((self._root, "videos", *parts))
+
+
+def _require_same(copy: Path, size: int, sha256: str | None) -> None:
+    """Raise OSError unless a copy is what was put there. An object that something else than Endomask wrote again, as a
+    restore may, can have lost its checksum; then its size must do."""
+    came = copy.stat().st_size
+    if came != size:
+        raise OSError(f"{came} of {size} bytes of an object came")
+    if sha256 is not None and _sha256(copy) != sha256:
+        raise OSError("an object's copy has another checksum than what was put there")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

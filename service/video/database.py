@@ -18,15 +18,6 @@ _TABLES_LOCK = 0x656E646F
 _ENTRY_LOCK = _TABLES_LOCK + 1
 """Number of the advisory lock under which jobs are counted and added."""
 
-_LIBPQ_PATIENCE = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
-"""A host that vanished without a word is noticed within seconds, or 15 000 ms, not after libpq's hours."""
-
 jobs = sa.Table(
     "video_jobs",
     metadata,
@@ -49,11 +40,13 @@ jobs = sa.Table(
     sa.Column("frames_per_second", sa.Float),
     sa.Column("realtime_factor", sa.Float),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, default=False),
+    sa.Column("waiting_since", sa.Float),
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_detail", sa.Text),
     sa.Index("video_jobs_by_time", "created_at", "id"),
 )
-"""Times in seconds since 1970. A job's row goes with the job. `retention_hours` is set where the caller chose it."""
+"""Times in seconds since 1970. A job's row goes with the job. `retention_hours` is set where the caller chose it,
+`waiting_since` (by the database's clock) while the object store is away."""
 
 steps = sa.Table(
     "video_steps",
@@ -118,9 +111,9 @@ def open_database(settings: Settings) -> sa.Engine:
         engine = sa.create_engine(url, connect_args={"timeout": 30})
         sa.event.listen(engine, "connect", _tune_sqlite)
     else:
-        place = sa.make_url(url).set(drivername="postgresql+psycopg")
-        patience = {name: value for name, value in _LIBPQ_PATIENCE.items() if name not in place.query}
-        engine = sa.create_engine(place, pool_pre_ping=True, connect_args=patience)
+        from service.video.punctual import open_punctual  # noqa: PLC0415  (not needed with SQLite)
+
+        engine = open_punctual(sa.make_url(url))
     try:
         with engine.begin() as connection:
             _make_tables(connection)

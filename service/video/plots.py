@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from service.video.analysis import Floats
 from service.video.class_summary import ClassSummary
@@ -57,6 +58,7 @@ def coverage_distribution(summary: Summary, series: Series) -> str:
             bins = np.linspace(0, highest, _HISTOGRAM_BINS + 1).tolist()
             axes.hist(values[values > 0], bins=bins, color=entry.colour, alpha=0.6, label=entry.name)
         axes.set(xlabel="coverage (% of the frame)", ylabel="frames that show the class")
+        axes.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
         return draw_svg(figure)
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from service.errors import UnknownVideo
-from service.video.database import counters, jobs, steps, upsert
+from service.video.database import counters, jobs, now, steps, upsert
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 STATUSES: tuple[Status, ...] = ("queued", "running", "succeeded", "failed", "cancelled")
@@ -38,6 +38,7 @@ class JobRecord:
     frames_per_second: float | None
     realtime_factor: float | None
     cancel_requested: bool
+    waiting_since: float | None
     error_code: str | None
     error_detail: str | None
 
@@ -127,9 +128,23 @@ class JobTable:
                 connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
         return goes_on
 
+    def wait(self, job_id: str) -> float:
+        """Note that a job at work waits for the object store; for how many seconds it has."""
+        here = (jobs.c.id == job_id) & jobs.c.status.in_(ACTIVE)
+        since = sa.func.coalesce(jobs.c.waiting_since, now())
+        waited = sa.update(jobs).where(here).values(waiting_since=since).returning(now() - jobs.c.waiting_since)
+        with self._engine.begin() as connection:
+            return float(connection.execute(waited).scalar() or 0.0)
+
+    def wait_no_more(self, job_id: str) -> None:
+        """The object store is back."""
+        here = (jobs.c.id == job_id) & jobs.c.waiting_since.is_not(None)
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(jobs).where(here).values(waiting_since=None))
+
     def end(self, job_id: str, status: Status, **values: Any) -> bool:
         """Mark an active job as ended; False when it has ended before or is gone."""
-        return self._change(job_id, ACTIVE, status=status, finished_at=time.time(), **values)
+        return self._change(job_id, ACTIVE, status=status, finished_at=time.time(), waiting_since=None, **values)
 
     def cancel(self, job_id: str) -> None:
         """A queued job is cancelled at once, a running one by its worker."""

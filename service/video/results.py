@@ -10,7 +10,6 @@ from service.errors import UndecodableVideo
 from service.storage.disk import make_durable, sync
 from service.video.index import Segment, plan_segments
 from service.video.options import SUMMARY_FILE
-from service.video.report import write_report
 from service.video.segment import SegmentStats
 from service.video.summary import Summary, summarise
 from service.video.tables import Series, TableWriter, read_rows
@@ -59,6 +58,8 @@ def _make(work: VideoWork, segments: list[Segment], stats: list[SegmentStats], m
     if "masks" in work.options.outputs:
         _join_masks(work, segments, made / "masks.zip")
     if "report" in work.options.outputs:
+        from service.video.report import write_report  # noqa: PLC0415  (Matplotlib takes 0.4 s of computing to import)
+
         samples = sorted(path for segment in segments for path in (work.folder / segment.name).glob("sample-*.jpg"))
         write_report(made / "report.html", summary, series, samples)
     return summary

@@ -18,7 +18,7 @@ from service.niceness import give_way
 from service.settings import Settings
 from service.storage.store import Store, Workplace
 from service.video.decoding.limits import DecoderLimits
-from service.video.failures import MOST_DEATHS, describe, persevere
+from service.video.failures import MOST_DEATHS, describe
 from service.video.index import plan_segments
 from service.video.lengths import require_frames, require_hours
 from service.video.model import load_for_videos
@@ -141,13 +141,13 @@ class Runner:
 
     def clear_up(self, job_id: str) -> None:
         """Drop the unfinished work of a job that has ended, and all of one that was deleted meanwhile: its results may
-        have come after. Raises Stopping."""
+        have come after. Raises Stopping, and NotReady when their store is away."""
         try:
             self._ask(self._table.get, job_id)
         except UnknownVideo:
-            persevere(self.stopping, self._store.delete, job_id)
+            self._store.delete(job_id)
         else:
-            persevere(self.stopping, self._store.drop_segments, job_id)
+            self._store.drop_segments(job_id)
 
     def failed(self, job_id: str, error: Exception) -> None:
         """Note why a job can't be done: the uploader reads the sentence, the trace goes to the log."""
@@ -167,6 +167,7 @@ class Runner:
             raise Cancelled
         if begun > MOST_DEATHS:
             raise WorkerDied(f"the video can't be processed {where}: {MOST_DEATHS} workers died there")
+        log.debug("video %s: %s is begun", job_id, step)
         try:
             yield
         except BaseException as error:

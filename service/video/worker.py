@@ -51,6 +51,8 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     import cv2  # noqa: PLC0415
 
     from service.storage.opening import open_store  # noqa: PLC0415
+    from service.video.outage import Outage  # noqa: PLC0415
+    from service.video.records import JobTable  # noqa: PLC0415
     from service.video.retention import Retention  # noqa: PLC0415
     from service.video.runner import Runner  # noqa: PLC0415
     from service.video.takeover import TakeOver  # noqa: PLC0415
@@ -59,7 +61,8 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     cv2.setNumThreads(1)  # the stages run beside each other already
     store = open_store(settings)
     runner = Runner(settings, engine, store)
-    activity = launch(settings, runner, held.worker_id)
+    outage = Outage(JobTable(engine), runner.stopping, settings.storage_outage_minutes)
+    activity = launch(settings, runner, outage, held.worker_id)
     log.info("worker %s takes videos", held.worker_id)
     taking = TakeOver(engine, store, held.worker_id)
     sweeper = Sweeper([taking.sweep, Retention(settings, engine, store).sweep])

@@ -8,13 +8,14 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
 from service.settings import Settings
 from service.video.database import database_url
-from service.video.failures import persevere
+from service.video.outage import Outage
+from service.video.punctual import LIBPQ
 from service.video.queueing import (
     APPLICATION,
     APPLICATION_VERSION,
@@ -28,6 +29,7 @@ from service.video.queueing import (
 from service.video.runner import Cancelled, Runner
 from service.video.shared_reader import SharedReader
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ class Activity:
             return self._changed.wait_for(lambda: not self._ids, timeout=max(0.0, seconds))
 
 
-def launch(settings: Settings, runner: Runner, worker_id: str) -> Activity:
+def launch(settings: Settings, runner: Runner, outage: Outage, worker_id: str) -> Activity:
     """Start DBOS and take work from its queues."""
     activity = Activity()
     DBOS(
@@ -71,6 +73,7 @@ def launch(settings: Settings, runner: Runner, worker_id: str) -> Activity:
             "name": APPLICATION,
             "system_database_url": database_url(settings),
             "sys_db_pool_size": _MOST_CONNECTIONS,
+            "db_engine_kwargs": {"connect_args": dict(LIBPQ)} if settings.database_url else {},
             "application_version": APPLICATION_VERSION,
             "executor_id": worker_id,
             "enable_otlp": False,
@@ -81,12 +84,12 @@ def launch(settings: Settings, runner: Runner, worker_id: str) -> Activity:
     @DBOS.workflow(name=WINDOW_WORKFLOW)
     def process_window(job_id: str, first: int, after: int) -> None:
         with activity.at(window_id(job_id, first)):
-            _process_window(runner, job_id, first, after)
+            _process_window(runner, outage, job_id, first, after)
 
     @DBOS.workflow(name=JOB_WORKFLOW)
     def process_video(job_id: str) -> None:
         with activity.at(job_id):
-            _process_video(runner, job_id, process_window)
+            _process_video(runner, outage, job_id, process_window)
 
     DBOS.launch()
     _register_queues(settings)
@@ -111,47 +114,51 @@ def _register_queues(settings: Settings) -> None:
     )
 
 
-def _process_video(runner: Runner, job_id: str, process_window: Callable[[str, int, int], None]) -> None:
+def _process_video(
+    runner: Runner, outage: Outage, job_id: str, process_window: Callable[[str, int, int], None]
+) -> None:
     """The job's workflow. A step that is recorded is not done again when the workflow goes on in another process."""
     windows: list[str] = []
     try:
-        segments = _step("begin", runner, runner.begin, job_id)
+        segments = _step("begin", outage, runner.begin, job_id)
         for first, after in plan_windows(segments):
             windows.append(window_id(job_id, first))
             with SetWorkflowID(windows[-1]), SetEnqueueOptions(queue_partition_key=job_id):
                 DBOS.enqueue_workflow(WINDOWS_QUEUE, process_window, job_id, first, after)
         runner.watch(job_id, segments)
-        _step("finish", runner, runner.finish, job_id)
+        _step("finish", outage, runner.finish, job_id)
     except Cancelled:
-        _drop(runner, job_id, windows)
+        _drop(runner, outage, job_id, windows)
     except Exception as error:  # noqa: BLE001  (a job's failure is its own; it is noted and logged there)
         runner.failed(job_id, error)
-        _drop(runner, job_id, windows)
+        _drop(runner, outage, job_id, windows)
 
 
-def _process_window(runner: Runner, job_id: str, first: int, after: int) -> None:
+def _process_window(runner: Runner, outage: Outage, job_id: str, first: int, after: int) -> None:
     """A window's workflow. Its failure ends the job, whose own workflow sees that and clears up."""
     try:
         with SharedReader() as reader:
             for number in range(first, after):
-                _step(f"segment-{number}", runner, runner.segment, job_id, number, reader)
+                _step(f"segment-{number}", outage, runner.segment, job_id, number, reader)
     except Cancelled:
         log.debug("video %s is not wanted any more", job_id)
     except Exception as error:  # noqa: BLE001  (noted and logged there)
         runner.failed(job_id, error)
 
 
-def _step(name: str, runner: Runner, work: Callable[..., T], *args: object) -> T:
-    return DBOS.run_step({"name": name}, persevere, runner.stopping, work, *args)
+def _step(
+    name: str, outage: Outage, work: Callable[Concatenate[str, P], T], job_id: str, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    return DBOS.run_step({"name": name}, lambda: outage.outlast(work, job_id, *args, **kwargs))
 
 
-def _drop(runner: Runner, job_id: str, windows: list[str]) -> None:
+def _drop(runner: Runner, outage: Outage, job_id: str, windows: list[str]) -> None:
     """Take the windows that nobody has begun from the queue; those at work see by themselves that the job has ended.
     The files come last: their store may fail."""
     runner.cancelled(job_id)
     if windows:
         DBOS.cancel_workflows(windows)
-    runner.clear_up(job_id)
+    outage.outlast(runner.clear_up, job_id)
 
 
 def shut_down() -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,23 @@ def test_a_full_house_is_our_overload_and_not_the_callers_fault(tmp_path: Path, 
         answer = post(client, clip)
         assert "ENDOMASK_MAX_ACTIVE_VIDEOS" in refused(answer, 503, "overloaded")
         assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_plain_upload_beyond_those_that_may_be_read_at_once_is_refused(tmp_path: Path, clip: bytes) -> None:
+    with running(red_settings(tmp_path, max_uploads=3, max_uploads_per_caller=2)) as client, ExitStack() as others:
+        senders = client.app.state.senders  # type: ignore[attr-defined]
+        mine = ExitStack()
+        for _ in range(2):
+            mine.enter_context(senders.admit("testclient"))
+        answer = post(client, clip)
+        assert "ENDOMASK_MAX_UPLOADS_PER_CALLER" in refused(answer, 429, "caller_limit")
+        assert answer.headers["Retry-After"]
+        mine.close()
+        for number in range(3):
+            assert post(client, clip).status_code == 202
+            others.enter_context(senders.admit(f"another {number}"))
+        assert "ENDOMASK_MAX_UPLOADS)" in refused(post(client, clip), 503, "overloaded")
+        assert nothing_half_written(tmp_path / "data")
 
 
 def test_a_video_with_too_many_frames_is_refused_unless_fewer_are_asked_for(tmp_path: Path, clip: bytes) -> None:

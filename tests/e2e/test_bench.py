@@ -30,7 +30,7 @@ def test_floor_and_served_are_measured_in_one_run_and_drawn(tmp_path: Path) -> N
     red = {"ENDOMASK_MODELS_DIR": str(tmp_path / "models"), "ENDOMASK_DEFAULT_MODEL": "red"}
     done = bench("floor", "served", "figure", *given, "--work", str(tmp_path / "work"), **red)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = read(newest(tmp_path / "out"))
+    found = read(newest(tmp_path / "out", "frames"))
     frames = found["parts"]["frames"]
     assert frames["failures"] == []
     cases = [(row["contender"], row["frame"], row["answer"], row["clients"]) for row in frames["measurements"]]
@@ -41,7 +41,7 @@ def test_floor_and_served_are_measured_in_one_run_and_drawn(tmp_path: Path) -> N
     assert all(row["failed"] == {} and row["frames_per_second"] > 0 for row in frames["measurements"])
     assert all(value > 0.99 for value in frames["dice_with_fp32"].values())
     assert {"infer", "decode"} <= set(frames["summary"][0]["stages_ms"])
-    assert newest(tmp_path / "out").with_suffix(".md").read_text().startswith("# red/")
+    assert newest(tmp_path / "out", "frames").with_suffix(".md").read_text().startswith("# red/")
     assert (tmp_path / "work/bench.svg").stat().st_size > 1000
 
 
@@ -50,6 +50,12 @@ def test_help_names_every_part_and_an_example() -> None:
     for part in Part:
         assert part in said
     assert "./run bench floor served" in said
+
+
+def test_an_even_number_of_rounds_is_refused() -> None:
+    done = bench("floor", "--rounds", "2", COLUMNS="160")
+    assert done.returncode == 2
+    assert "2 is even" in done.stderr
 
 
 def test_the_readme_of_the_benchmarks_names_every_part() -> None:

@@ -38,6 +38,7 @@ POSTGRES = programs()
 SERVERS = ("api-1", "api-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
 LARGE, CHUNK, KILL_AT = 40_000_000, 5_000_000, 12_000_000
+MOST_OF_A_CALLER = 3
 MOST_UPLOADED = 50_000_000
 FRAMES = 500
 CLIENT_DEADLINE_S = 60
@@ -113,6 +114,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
             **s3.environment,
         )
         settings |= {"ENDOMASK_MIN_FREE_DISK_GIGABYTES": "0.1", "ENDOMASK_SENDER_IDLE_SECONDS": "5"}
+        settings |= {"ENDOMASK_MAX_ACTIVE_VIDEOS_PER_CALLER": str(MOST_OF_A_CALLER)}
         ports = {name: free_port() for name in SERVERS}
         with Cluster(folder, ENDOMASK_MAX_UPLOAD_GIGABYTES=str(MOST_UPLOADED / 1e9), **settings) as cluster:
             for name in WORKERS:
@@ -236,6 +238,25 @@ def check_ranges(api: VideoApi, job: dict[str, Any]) -> None:
     assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole.content)}")
     assert api.client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
     assert api.client.head(path).headers["Content-Length"] == str(len(whole.content))
+
+
+def test_callers_are_told_apart_by_the_address_that_nginx_saw_whatever_they_say(machines: Machines, clip: Path) -> None:
+    def post(address: str, **headers: str) -> httpx.Response:
+        transport = httpx.HTTPTransport(local_address=address)
+        with httpx.Client(transport=transport, base_url=machines.url, timeout=CLIENT_DEADLINE_S) as caller:
+            return caller.post(
+                "/v1/videos", content=clip.read_bytes(), headers={"Content-Type": "video/mp4", **headers}
+            )
+
+    with machines.no_worker_moves():
+        answers = [post("127.0.0.2") for _ in range(MOST_OF_A_CALLER + 1)]
+        assert [answer.status_code for answer in answers] == [202] * MOST_OF_A_CALLER + [429]
+        assert post("127.0.0.2", **{"X-Forwarded-For": "127.0.0.9"}).status_code == 429
+        answers.append(post("127.0.0.3"))
+        assert answers[-1].status_code == 202
+        for answer in answers:
+            if answer.status_code == 202:
+                assert machines.proxy.client.delete(answer.headers["Location"]).status_code == 204
 
 
 @pytest.mark.parametrize("path", ["/v1/videos/%00", "/v1/videos/a%00/summary.json", "/v1/videos/compare?ids=a%00,b"])

@@ -14,6 +14,7 @@ from tests.support.video_api import VideoApi
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+PHONE_PX = 390
 FLAGS += ["--disable-component-update", "--disable-sync"]
 
 pytestmark = [
@@ -64,6 +65,8 @@ def test_the_report_is_drawn_and_loads_nothing_else(page: Page, job_url: str) ->
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.goto(f"{job_url}/report.html")
     assert [url for url in asked if not url.startswith("data:")] == [f"{job_url}/report.html"]
+    page.set_viewport_size({"width": PHONE_PX, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE_PX, "a phone need not scroll sideways"
     assert not problems
     figures = page.evaluate("[...document.querySelectorAll('svg')].map(f => f.getBoundingClientRect().width)")
     pictures = page.evaluate("[...document.querySelectorAll('img')].map(i => i.naturalWidth)")

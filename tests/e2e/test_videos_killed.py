@@ -55,8 +55,12 @@ def wait_for(api: VideoApi, job: dict[str, Any], frames: int) -> bool:
 
 
 def kill(cluster: Cluster, who: str) -> None:
-    """The worker, the server (whose worker ends by itself when it notices), or both at once."""
+    """The worker, the server (whose worker ends by itself when it notices), both at once, or all that they have
+    started with them, decoders included."""
     workers = cluster.workers_of_servers()
+    if who == "session":
+        cluster.kill_session("server")
+        return
     if who != "worker":
         cluster.kill("server")
     if who != "server":
@@ -82,7 +86,7 @@ def test_a_job_whose_worker_and_server_are_killed_again_and_again_ends_as_if_not
             if not wait_for(api, job, min(FRAMES, int(moment))):
                 break
             time.sleep(chance.random() / 4)
-            killed.append(chance.choice(("worker", "server", "both")))
+            killed.append(chance.choice(("worker", "server", "both", "session")))
             kill(cluster, killed[-1])
             if killed[-1] != "worker":
                 api.client.close()

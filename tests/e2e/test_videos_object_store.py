@@ -1,7 +1,7 @@
 """Server and workers that have nothing in common but a database and a bucket: no folder of one is another's."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,42 @@ def until_gone(s3: S3, prefix: str) -> None:
     while left := s3.keys(prefix):
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
+
+
+def until(holds: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def test_a_job_waits_for_a_bucket_that_is_away_and_outlives_a_worker_meanwhile(
+    cluster: Cluster, s3: S3, clip: Path, expected: dict[str, Any], tmp_path: Path
+) -> None:
+    with VideoApi(cluster.start_server("server")) as api:
+        start_worker(cluster, "first", tmp_path)
+        job = api.upload(clip, outputs=OUTPUTS)
+        api.wait_for_frames(job, FRAMES // 4)
+        try:
+            s3.stop()
+            until(lambda: api.get(job)["waiting_since"], "the job does not say that it waits")
+            since = api.get(job)["waiting_since"]
+            answer = api.client.post("/v1/videos", content=clip.read_bytes(), headers={"Content-Type": "video/mp4"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+            cluster.kill("first")
+            start_worker(cluster, "too early", tmp_path)
+            until(lambda: cluster.processes["too early"].poll() == 1, "it does not end")
+            assert "ENDOMASK_STORAGE_URL can't be used" in cluster.logs("too early")
+            waiting = api.get(job)
+            assert (waiting["status"], waiting["waiting_since"]) == ("running", since)
+        finally:
+            s3.start()
+        start_worker(cluster, "second", tmp_path)
+        ended = api.wait(job)
+        assert (ended["status"], ended["waiting_since"]) == ("succeeded", None)
+        found = results(api, job, tmp_path)
+        for name, content in expected.items():
+            assert found[name] == content, name
 
 
 def test_a_job_that_is_deleted_at_work_leaves_no_object(cluster: Cluster, s3: S3, clip: Path, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.support.server import ROOT, free_port
 
 CONFIGURATION = ROOT / "deploy/cluster/nginx.conf"
+_ADDRESS = "127.0.0.7"
+"""From which the servers see it come: not their own, as on a machine or in a container of its own."""
 _DEADLINE_S = 20
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
 
@@ -32,7 +34,8 @@ def configure(folder: Path, port: int, servers: Sequence[str]) -> str:
     text, pids = re.subn(r"pid .*;", f"pid {folder}/nginx.pid;", text)
     assert resolvers == ports == pids == 1
     folders = "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in _TEMPORARY)
-    return text.replace("http {\n", f"http {{\n    access_log {folder}/access.log;\n{folders}", 1)
+    own = f"    access_log {folder}/access.log;\n    proxy_bind {_ADDRESS};\n{folders}"
+    return text.replace("http {\n", f"http {{\n{own}", 1)
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.support.server import free_port
+from tests.support.server import children_of, free_port
 
 _DEBIAN_FOLDER = Path("/usr/lib/postgresql")
 _OWNER = "postgres"
@@ -31,6 +32,7 @@ class Postgres:
         self._folder = folder
         self._programs = programs
         self._port = free_port()
+        self._stopped: list[int] = []
         self._user = _OWNER if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(folder, self._user)
@@ -48,6 +50,22 @@ class Postgres:
     def stop(self, mode: str = "fast") -> None:
         """`fast` rolls back and ends, `immediate` is a crash."""
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-m", mode, "stop")
+
+    def hang(self) -> None:
+        """Stop every process where it is: connections stay, the kernel acknowledges, nobody answers."""
+        postmaster = int((self._folder / "data/postmaster.pid").read_text().splitlines()[0])
+        self._stopped = [postmaster]
+        os.kill(postmaster, signal.SIGSTOP)
+        for pid in children_of(postmaster):
+            os.kill(pid, signal.SIGSTOP)
+            self._stopped.append(pid)
+
+    def wake(self) -> None:
+        """Have all go on that `hang` has stopped."""
+        for pid in self._stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        self._stopped = []
 
     def ask(self, query: str) -> list[str]:
         """Rows of a query, columns parted by a bar."""
@@ -72,6 +90,7 @@ def running_postgres(programs: Path) -> Iterator[Postgres]:
     try:
         yield postgres
     finally:
+        postgres.wake()
         if (folder / "data/postmaster.pid").exists():
             postgres.stop("immediate")
         shutil.rmtree(folder)

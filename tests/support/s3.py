@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -12,10 +11,27 @@ from pytest import MonkeyPatch  # noqa: PT013  (a type)
 BUCKET = "videos"
 
 
-@dataclass(frozen=True, slots=True)
 class S3:
-    url: str
-    """`http://127.0.0.1:<port>`"""
+    """Buckets outlive `stop`, which closes the port, and a `start`."""
+
+    def __init__(self) -> None:
+        self._port = 0
+        self.start()
+
+    def start(self) -> None:
+        self._server = ThreadedMotoServer("127.0.0.1", self._port, verbose=False)
+        self._server.start()
+        self._port = self._server.get_host_and_port()[1]
+
+    def stop(self) -> None:
+        self._server.stop()
+        listener = self._server._server
+        assert listener is not None
+        listener.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -32,6 +48,16 @@ class S3:
         """Of all objects, by a client that is not ours."""
         pages = self._client().get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def write(self, key: str, content: bytes, metadata: dict[str, str]) -> None:
+        """Put an object there as something else than Endomask would."""
+        self._client().put_object(Bucket=BUCKET, Key=key, Body=content, Metadata=metadata)
+
+    def read(self, key: str) -> bytes:
+        return bytes(self._client().get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+    def metadata(self, key: str) -> dict[str, str]:
+        return dict(self._client().head_object(Bucket=BUCKET, Key=key)["Metadata"])
 
     def make_bucket(self) -> None:
         self._client().create_bucket(Bucket=BUCKET)
@@ -50,15 +76,12 @@ class S3:
 @contextmanager
 def running_s3() -> Iterator[S3]:
     """A server with an empty bucket."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    s3 = S3(f"http://{host}:{port}")
+    s3 = S3()
     s3.make_bucket()
     try:
         yield s3
     finally:
-        server.stop()
+        s3.stop()
 
 
 def use(s3: S3, monkeypatch: MonkeyPatch) -> None:

@@ -61,6 +61,7 @@ def frames() -> dict[str, Any]:
         "failures": [{"contender": "mosec", "round": 0, "error": "it ended with 1; log: no such file\nmore"}],
         "measurements": [row.as_dict() for row in rows],
         "summary": summarise(rows),
+        "layouts": [],
     }
 
 

@@ -1,6 +1,7 @@
 """The load's callers, against a small server whose every answer is known."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -109,3 +110,10 @@ async def test_an_answer_later_than_the_time_asked_for_still_counts() -> None:
         load, _ = await ask(port, seconds=0.0)
     assert len(load.milliseconds) == 1
     assert load.seconds > 0
+
+
+async def test_the_callers_own_work_is_counted_while_it_is_measured_only() -> None:
+    before = time.process_time()
+    async with served(lambda _: GOOD) as (_, port):
+        load, _ = await ask(port, clients=4, warm_up_seconds=0.5, seconds=0.05)
+    assert 0 < load.cpu_seconds < (time.process_time() - before) / 2

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers.catalogue import PEERS, Peer
+from benchmarks.peers.layouts import Layout, layouts
 
 SHARED = ("numpy", "onnxruntime", "opencv-python-headless")
 by_name = pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
@@ -60,14 +61,23 @@ def test_a_peer_is_told_its_port_its_file_and_the_cores(peer: Peer, venvs: Path,
     assert not any("{" in value for value in given)
 
 
-@pytest.mark.parametrize(("workers", "expected"), [(None, ("4", "1")), (1, ("1", "4")), (3, ("3", "1"))])
-def test_the_cores_are_shared_among_the_workers(
-    workers: int | None, expected: tuple[str, str], venvs: Path, tmp_path: Path
-) -> None:
-    process = replace(PEERS[0], venvs=venvs).start(1, tmp_path / "model.onnx", tmp_path / "log", workers, cores=4)
-    assert process.wait(30) == 0
-    environment = json.loads((tmp_path / "log").read_text())[1]
-    assert (environment["PEER_WORKERS"], environment["PEER_THREADS"]) == expected
+@pytest.mark.parametrize(
+    ("cores", "expected"),
+    [
+        (1, ["1 x 1"]),
+        (2, ["2 x 1", "1 x 2", "1 x 2, no spinning"]),
+        (8, ["8 x 1", "4 x 2", "1 x 8", "4 x 2, no spinning", "1 x 8, no spinning"]),
+    ],
+)
+def test_layouts_use_all_cores_in_each_way(cores: int, expected: list[str]) -> None:
+    assert [layout.name for layout in layouts(cores)] == expected
+    assert {layout.workers * layout.threads for layout in layouts(cores)} == {cores}
+
+
+def test_a_peer_is_told_its_layout(venvs: Path, tmp_path: Path) -> None:
+    environment = started(PEERS[0], venvs, tmp_path, Layout(3, 2, spinning=False))[1]
+    names = ("PEER_WORKERS", "PEER_THREADS", "PEER_SPINNING")
+    assert [environment[name] for name in names] == ["3", "2", "0"]
 
 
 @pytest.mark.parametrize(
@@ -81,8 +91,8 @@ def test_nothing_is_reported_to_a_frameworks_makers(
     assert started(peer, venvs, tmp_path)[1][variable] == value
 
 
-def started(peer: Peer, venvs: Path, folder: Path) -> tuple[list[str], dict[str, str]]:
-    process = replace(peer, venvs=venvs).start(8765, folder / "model.onnx", folder / "log", cores=2)
+def started(peer: Peer, venvs: Path, folder: Path, layout: Layout | None = None) -> tuple[list[str], dict[str, str]]:
+    process = replace(peer, venvs=venvs).start(8765, folder / "model.onnx", folder / "log", layout or Layout(2, 1))
     assert process.wait(30) == 0
     arguments, environment = json.loads((folder / "log").read_text())
     return arguments, environment

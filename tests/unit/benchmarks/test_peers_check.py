@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.peers.catalogue import PEERS, Peer
 from benchmarks.peers.check import compare
+from benchmarks.peers.layouts import Layout
 from benchmarks.peers.running import running
 from benchmarks.peers.wire import HttpRequest
 from benchmarks.processes import members
@@ -25,6 +26,7 @@ class Answer(BaseHTTPRequestHandler):
 HTTPServer(("127.0.0.1", int(os.environ["PEER_PORT"])), Answer).serve_forever()
 """
 REQUEST = HttpRequest("GET", "/", {}, b"")
+LAYOUT = Layout(2, 1)
 
 
 def made_peer(folder: Path, code: str) -> Peer:
@@ -38,7 +40,7 @@ def made_peer(folder: Path, code: str) -> Peer:
 
 def test_a_peer_is_waited_for_and_leaves_no_process_behind(tmp_path: Path) -> None:
     peer = made_peer(tmp_path, SERVER)
-    with running(peer, tmp_path / "model.onnx", REQUEST, tmp_path / "logs") as server:
+    with running(peer, tmp_path / "model.onnx", REQUEST, tmp_path / "logs", LAYOUT) as server:
         assert len(members(server.family)) == 2
     assert members(server.family) == []
 
@@ -47,7 +49,7 @@ def test_a_peer_that_ends_early_is_told_with_its_last_words(tmp_path: Path) -> N
     peer = made_peer(tmp_path, "raise SystemExit('the port is taken')")
     with (
         pytest.raises(RuntimeError, match=r"(?s)ended with 1.*the port is taken"),
-        running(peer, tmp_path / "model.onnx", REQUEST, tmp_path / "logs"),
+        running(peer, tmp_path / "model.onnx", REQUEST, tmp_path / "logs", LAYOUT),
     ):
         pass
 

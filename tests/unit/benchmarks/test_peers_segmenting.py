@@ -19,7 +19,7 @@ FRAME = ROOT / "examples/frame.jpg"
 
 
 def test_a_peer_answers_the_mask_that_the_service_makes_of_the_same_frame() -> None:
-    labels = read_png(Segmenter(Options(str(PACKAGE / "model.onnx"), 0, 1, 1)).segment(FRAME.read_bytes()))
+    labels = read_png(Segmenter(Options(str(PACKAGE / "model.onnx"), 0, 1, 1, True)).segment(FRAME.read_bytes()))
     expected = labels_of_service(FRAME)
     assert labels.shape == (480, 854)
     assert 0.01 < labels.mean() < 0.5
@@ -46,10 +46,16 @@ def test_a_body_that_is_no_image_is_told_by_its_size() -> None:
 
 
 def test_options_come_from_the_environment_and_none_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {"PEER_MODEL": "m.onnx", "PEER_PORT": "8000", "PEER_WORKERS": "2", "PEER_THREADS": "1"}
+    given = {
+        "PEER_MODEL": "m.onnx",
+        "PEER_PORT": "8000",
+        "PEER_WORKERS": "2",
+        "PEER_THREADS": "1",
+        "PEER_SPINNING": "0",
+    }
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    assert Options.from_environment() == Options("m.onnx", 8000, 2, 1)
+    assert Options.from_environment() == Options("m.onnx", 8000, 2, 1, False)
     monkeypatch.delenv("PEER_WORKERS")
     with pytest.raises(KeyError, match="PEER_WORKERS"):
         Options.from_environment()

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers.wire import HttpRequest
-from benchmarks.processes import environment_of, family, free_port, members, memory_mb, memory_watch, python, run
+from benchmarks.processes import (
+    environment_of,
+    family,
+    free_port,
+    members,
+    memory_mb,
+    memory_watch,
+    python,
+    run,
+    settle,
+)
 from benchmarks.serving import Server, ask_once, wait_for
 from tests.support.waiting import until
 
@@ -44,6 +54,15 @@ def test_whatever_a_family_started_is_ended_with_it() -> None:
             parent.wait()
         assert len(members(name)) == 1
     assert members(name) == []
+
+
+def test_a_family_is_waited_for_until_it_has_come_to_rest(tmp_path: Path) -> None:
+    busy = "import pathlib, sys, time\nwhile time.process_time() < 1.2: pass\npathlib.Path(sys.argv[1]).touch()\n"
+    command = [sys.executable, "-c", f"{busy}time.sleep(60)", str(tmp_path / "started")]
+    with family() as name, subprocess.Popen(command, env=environment_of()) as process:
+        settle(name)
+        process.kill()
+        assert (tmp_path / "started").exists()
 
 
 def test_families_do_not_end_each_other() -> None:

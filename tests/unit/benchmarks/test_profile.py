@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from benchmarks.named_threads import NATIVE, name_threads
-from benchmarks.processes import MARKER, environment_of, family, members
+from benchmarks.processes import MARKER, environment_of, family, members, name_of_process
 from benchmarks.profile_tables import render
-from benchmarks.thread_cpu import ThreadWatch, between, name_of_process, thread_watch
+from benchmarks.thread_cpu import ThreadWatch, between, thread_watch
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]

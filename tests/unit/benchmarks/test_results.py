@@ -1,6 +1,7 @@
 """From measurements to budgets, tables, files and the figure."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,8 +16,8 @@ from benchmarks.results import Results, newest, read
 from tests.unit.benchmarks import made
 
 
-def verdicts(parts: dict[str, Any]) -> dict[str, tuple[float, bool]]:
-    return {entry.what: (entry.measured, entry.holds) for entry in judge(parts)}
+def verdicts(parts: dict[str, Any], cores: int = 2) -> dict[str, tuple[float, bool | None]]:
+    return {entry.what: (entry.measured, entry.holds) for entry in judge(parts, cores)}
 
 
 def video_part() -> dict[str, Any]:
@@ -39,7 +40,7 @@ def test_what_is_around_the_graph_is_judged_by_the_callers_clock() -> None:
 
 def test_a_mask_that_differs_too_much_misses_its_budget() -> None:
     found = made.frames() | {"dice_with_fp32": {SERVED: 0.99}}
-    assert verdicts({"frames": found})["mask against FP32's, example frame: 1 - Dice"] == (0.01, False)
+    assert verdicts({"frames": found})["masks against FP32's, example frame: 1 - Dice"] == (0.01, False)
 
 
 def test_a_round_that_one_side_missed_is_not_compared_with_another() -> None:
@@ -48,6 +49,28 @@ def test_a_round_that_one_side_missed_is_not_compared_with_another() -> None:
         row for row in found["measurements"] if (row["round"], row["contender"]) not in {(0, "litserve"), (0, "triton")}
     ]
     assert verdicts({"frames": found})["16 clients against the best peer"] == (2.5, True)
+
+
+def test_a_fast_peer_that_missed_rounds_counts_all_the_same() -> None:
+    found = made.frames()
+    found["measurements"] += [made.measured("mosec", 16, 140.0, 0).as_dict()]
+    assert verdicts({"frames": found})["16 clients against the best peer"] == (1.0, False)
+
+
+def test_a_peers_best_layout_counts_in_each_round() -> None:
+    found = made.frames()
+    better = replace(made.measured("triton", 16, 70.0, 0), layout="1 x 2")
+    found["measurements"] += [replace(better, round=number).as_dict() for number in range(3)]
+    assert verdicts({"frames": found})["16 clients against the best peer"] == (2.0, True)
+
+
+def test_the_same_file_and_runtime_are_compared_and_not_judged() -> None:
+    assert verdicts({"frames": made.frames()})["the same, both with FP32 in ONNX Runtime"] == (1.25, None)
+
+
+def test_a_videos_budget_is_for_two_cores_and_judged_on_no_others() -> None:
+    assert verdicts({"video": video_part()}, cores=8) == {"1080p video, all results": (58.0, None)}
+    assert verdicts({"video": video_part()}, cores=2) == {"1080p video, all results": (58.0, True)}
 
 
 def test_without_peers_nothing_is_said_of_them() -> None:
@@ -66,7 +89,7 @@ def test_the_other_parts_are_judged_by_their_own_numbers() -> None:
         "soak": {"growth_mb": 51.0, "failed": 0},
     }
     assert verdicts(parts) == {
-        "1080p video in and out": (58.0, True),
+        "1080p video, all results": (58.0, True),
         "memory, a video ten times as long": (12.5, True),
         "memory over the soak": (51.0, False),
         "failed requests of the soak": (0, True),
@@ -79,7 +102,7 @@ def test_the_other_parts_are_judged_by_their_own_numbers() -> None:
 
 
 def test_what_was_not_measured_is_not_judged() -> None:
-    assert judge({}) == []
+    assert judge({}, 2) == []
 
 
 def test_throughput_is_listed_by_round_and_the_fastest_of_several_is_found() -> None:
@@ -98,9 +121,9 @@ def test_a_videos_stages_are_medians_over_the_rounds() -> None:
 def test_results_are_written_part_by_part_and_read_again(tmp_path: Path) -> None:
     results = Results.today(tmp_path, made.MACHINE, "instruments/2")
     results.keep("start", {"seconds": {"median": 2.0, "low": 1.9, "high": 2.1}})
-    assert newest(tmp_path).name == "2026-11-21-2-cores-example-cpu-9000.json"
+    assert newest(tmp_path, "start").name == "2026-11-21-2-cores-example-cpu-9000.json"
     results.keep("frames", made.frames())
-    found = read(newest(tmp_path))
+    found = read(newest(tmp_path, "frames"))
     assert set(found) == {"format", "machine", "model", "budgets", "parts"}
     assert set(found["parts"]) == {"start", "frames"}
     assert {"what", "budget", "measured", "unit", "holds"} == set(found["budgets"][0])
@@ -131,7 +154,7 @@ def test_parts_of_other_code_settings_or_another_model_are_not_kept(
 def test_results_of_another_format_are_refused(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps({"format": 0}))
     with pytest.raises(ValueError, match="format 0; this suite reads format 1"):
-        read(newest(tmp_path))
+        read(tmp_path / "old.json")
 
 
 def test_the_tables_say_what_was_measured_and_what_failed(tmp_path: Path) -> None:
@@ -139,9 +162,9 @@ def test_the_tables_say_what_was_measured_and_what_failed(tmp_path: Path) -> Non
     results.keep("frames", made.frames())
     results.keep("video", video_part())
     results.keep("start", {"seconds": {"median": 2.0}, "each_seconds": [2.0, 2.1]})
-    page = newest(tmp_path).with_suffix(".md").read_text()
+    page = newest(tmp_path, "frames").with_suffix(".md").read_text()
     assert page.startswith("# instruments/2 on 2 cores of Example(R) CPU 9000 @ 2.60GHz, 2026-11-21\n")
-    assert "| endomask | 854x480 | mask | 16 | 140 (70 to 140) |" in page
+    assert "| endomask | 854x480 | mask | 16 |  | 140 (70 to 140) |" in page
     assert "failed in round 1: mosec: it ended with 1; log: no such file\n" in page
     assert "| 16 clients against the best peer | at least 2 times | 2.5 times | holds |" in page
     assert "| 1920x1080 | endomask | 58 (56 to 60) | 2.32 | 30 |" in page
@@ -181,6 +204,17 @@ def test_where_there_is_no_proc_nothing_is_known_of_the_load(tmp_path: Path) -> 
     assert machine.cpu_ticks(tmp_path / "none") == [0] * 8
 
 
+def test_the_newest_results_of_a_part_are_those_that_hold_it(tmp_path: Path) -> None:
+    Results.today(tmp_path, made.MACHINE, "instruments/2").keep("frames", made.frames())
+    later = made.MACHINE | {"date": "2026-11-21T15:00:00+00:00"}
+    soaked = Results.today(tmp_path, later, "instruments/2", "-soak")
+    soaked.keep("soak", {"growth_mb": 1.0, "failed": 0})
+    assert newest(tmp_path, "soak") == soaked.path
+    assert newest(tmp_path, "frames") != soaked.path
+    with pytest.raises(FileNotFoundError, match="no results with memory"):
+        newest(tmp_path, "memory")
+
+
 def test_the_newest_results_are_those_measured_last_whatever_the_machines_name(tmp_path: Path) -> None:
     first = Results.today(tmp_path, made.MACHINE, "instruments/2")
     first.keep("memory", {"growth_mb": 1.0})
@@ -188,4 +222,4 @@ def test_the_newest_results_are_those_measured_last_whatever_the_machines_name(t
     second = Results.today(tmp_path, later, "instruments/2")
     second.keep("memory", {"growth_mb": 2.0})
     assert first.path.name > second.path.name
-    assert newest(tmp_path) == second.path
+    assert newest(tmp_path, "memory") == second.path

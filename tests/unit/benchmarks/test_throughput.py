@@ -1,18 +1,19 @@
 """Rounds: who takes part, who drops out, what is kept meanwhile."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.agreement import Reference, dice, read_png
+from benchmarks.agreement import Reference, dice, read_json, read_png
 from benchmarks.bench import QUICK, Bench
 from benchmarks.client import Load
-from benchmarks.soak import growth
+from benchmarks.soak import described, growth
 from benchmarks.throughput import Case, Contender, Measurement, Rounds, compare, of_load
 from benchmarks.video import encoder_settings
-from service.imaging.masks import encode_png
+from service.imaging.masks import encode_png, encode_rle
 from tests.unit.benchmarks import made
 
 CASE = Case("854x480", "mask", 1)
@@ -94,15 +95,15 @@ def test_dice_is_one_for_the_same_mask_and_falls_with_what_differs() -> None:
 
 def test_the_worst_agreement_of_a_contender_is_kept() -> None:
     labels = np.eye(4, dtype=np.uint8)
-    reference = Reference(labels)
+    reference = Reference({"4x4": labels})
     for answer in (labels, 1 - labels, labels):
-        reference.compare("a", answer)
+        reference.compare("a", "4x4", answer)
     assert reference.dice == {"a": 0.0}
 
 
 def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"the mask is \(6, 4\), the frame \(4, 4\)"):
-        Reference(np.eye(4, dtype=np.uint8)).compare("a", np.zeros((4, 6), np.uint8))
+        Reference({"4x4": np.eye(4, dtype=np.uint8)}).compare("a", "4x4", np.zeros((4, 6), np.uint8))
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
@@ -112,9 +113,24 @@ def test_the_services_masks_are_read_as_class_ids(classes: int) -> None:
     assert np.array_equal(read_png(encode_png(labels, palette)), labels)
 
 
+def test_run_lengths_are_read_as_class_ids() -> None:
+    labels = np.arange(35, dtype=np.uint8).reshape(5, 7) % 3
+    mask = {"format": "rle", "encoding": "coco", "counts": encode_rle(labels, [1, 2]), "size": list(labels.shape)}
+    assert np.array_equal(read_json(json.dumps({"mask": mask}).encode()), labels)
+
+
 def test_growth_leaves_the_warm_up_out() -> None:
     assert growth([10.0, 60.0, 100.0, 101.0, 99.0, 100.0, 104.0, 106.0]) == 105.0 - 100.5
     assert growth([1.0, 2.0]) == 0.0
+
+
+def test_a_soak_tells_which_process_grew() -> None:
+    found = described([(10.0 * k, {"serve": 100.0 + k, "worker": 50.0}) for k in range(8)] + [(90.0, {"worker": 50.0})])
+    assert found["growth_mb_by_process"] == {"worker": 0.0}
+    found = described([(10.0 * k, {"serve": 100.0 + k, "worker": 50.0, f"decoder {k}": 1.0}) for k in range(8)])
+    assert found["growth_mb_by_process"] == {"serve": 4.0, "worker": 0.0}
+    assert found["growth_mb"] == 4.0
+    assert found["memory_mb"][-1] == (70.0, 158.0)
 
 
 def test_ffmpegs_transcode_is_set_as_the_services_encoder() -> None:

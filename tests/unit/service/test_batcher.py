@@ -175,6 +175,15 @@ def test_under_overload_a_frame_is_refused_before_it_is_decoded(houses: list[Hou
     assert result(tickets[0].submit(numbered(2))).max() == 255
 
 
+def test_under_overload_every_lane_has_a_frame_and_one_more_is_made_ready(houses: list[House]) -> None:
+    house = open_house(houses, max_frames=6, lanes=2, run_seconds={1: 0.001})
+    house.answer(numbered(6))
+    for _ in range(6):
+        house.tickets.enter_context(house.batcher.admit(Priority.FRAMES))
+    with pytest.raises(Overloaded, match="the limit is 3 while more come"):
+        house.batcher.check_room(Priority.FRAMES)
+
+
 def test_frames_that_failed_have_left_the_house_like_those_with_a_mask(houses: list[House]) -> None:
     house = open_house(houses, max_frames=4, run_seconds={1: 0.01})
     house.answer(numbered(6))

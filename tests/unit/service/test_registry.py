@@ -20,6 +20,7 @@ from service.settings import Settings
 from service.tickets import Priority
 from tests.support.red import FakeBackend, write_red_package
 from tests.support.running import fake_backend, red_settings
+from tests.support.waiting import until
 
 RED_INPUT = np.full((64, 96, 3), (230, 20, 20), np.uint8)
 
@@ -73,6 +74,43 @@ async def test_the_highest_version_answers_by_default(tmp_path: Path, opened: Op
     async with registry.lease() as model:
         assert model.label == "red/10"
     assert registry.versions("red") == [1, 9, 10]
+
+
+def with_lanes(package: Package, _settings: Settings) -> Choice:
+    """One run at a time, and two lanes under load."""
+    lanes = FakeBackend(channels=package.manifest.channels)
+    lanes.lanes = 2
+    return Choice(FakeBackend(channels=package.manifest.channels), open_under_load=lambda: lanes)
+
+
+async def test_lanes_are_opened_after_the_model_serves(tmp_path: Path, opened: Opened) -> None:
+    registry = opened(red_settings(tmp_path), with_lanes)
+    (model,) = registry.served()
+    await until(lambda: model.batcher.under_load.lanes == 2)
+    assert model.loaded.backend.lanes == 1
+
+
+async def test_a_version_loaded_later_gets_its_lanes_too(tmp_path: Path, opened: Opened) -> None:
+    settings = red_settings(tmp_path)
+    write_red_package(settings.models_dir, version=2)
+    registry = opened(settings, with_lanes)
+    async with registry.lease("red", 1) as model:
+        await until(lambda: model.batcher.under_load.lanes == 2)
+
+
+@pytest.mark.parametrize("error", [PackageError("other masks"), RuntimeError("no memory for streams")])
+async def test_lanes_that_do_not_open_leave_one_run_at_a_time(
+    tmp_path: Path, opened: Opened, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def refuse() -> FakeBackend:
+        raise error
+
+    registry = opened(red_settings(tmp_path), lambda *_: Choice(FakeBackend(), open_under_load=refuse))
+    (model,) = registry.served()
+    await until(lambda: f"red/1 runs frames one by one, under load too: {error}" in caplog.text)
+    with model.batcher.admit(Priority.FRAMES) as ticket:
+        assert ticket.submit(RED_INPUT).result(20).probabilities.min() == 255
+    assert model.batcher.under_load is model.loaded.backend
 
 
 async def test_an_unknown_model_or_version_says_what_is_there(tmp_path: Path, opened: Opened) -> None:

@@ -27,9 +27,15 @@ def asked(folder: Path, **wishes: Any) -> Settings:
     return Settings(data_dir=folder / "data", **{"threads": 2, "precision": "int8", **wishes})
 
 
-def load(package: Package, settings: Settings, script: ScriptedBench, machine: dict[str, str] | None = None) -> Choice:
+def load(
+    package: Package,
+    settings: Settings,
+    script: ScriptedBench,
+    machine: dict[str, str] | None = None,
+    lanes: int | None = None,
+) -> Choice:
     script.opened.clear()
-    return remembered_choice(package, settings, "cpu", script.bench, machine or MACHINE)
+    return remembered_choice(package, settings, "cpu", script.bench, machine or MACHINE, lanes)
 
 
 @pytest.fixture
@@ -74,6 +80,15 @@ def test_what_runs_under_load_is_held_against_the_golden_masks_then(
         choice.open_under_load()
 
 
+def test_who_asks_for_lanes_has_a_choice_of_its_own(tmp_path: Path, both: Package, script: ScriptedBench) -> None:
+    in_lanes = ["onnxruntime int8 2 x3", "openvino int8 2 x3"]
+    assert load(both, asked(tmp_path), script, lanes=3).backend.lanes == 3
+    assert script.opened == in_lanes
+    assert load(both, asked(tmp_path), script, lanes=3).backend.lanes == 3
+    assert script.opened == in_lanes[1:]
+    assert load(both, asked(tmp_path), script).backend.lanes == 1
+
+
 @pytest.mark.parametrize("change", ["manifest", "machine", "settings"])
 def test_another_model_machine_or_setting_is_measured_anew(
     tmp_path: Path, both: Package, script: ScriptedBench, change: str
@@ -110,7 +125,29 @@ def refused(text: str) -> str:
     return json.dumps(record)
 
 
-@pytest.mark.parametrize("damage", [broken, moved, not_asked_for, refused, lambda _: "", lambda _: "[]"])
+def with_too_many_lanes(text: str) -> str:
+    return text.replace('"lanes": 2', '"lanes": 64')
+
+
+def with_lanes_of_another(text: str) -> str:
+    """Frames under load would have other masks than a lone one."""
+    record = json.loads(text)
+    for line in record["candidates"]:
+        line["chosen_under_load"] = line["backend"] == "onnxruntime"
+    return json.dumps(record)
+
+
+def with_two_for_load(text: str) -> str:
+    record = json.loads(text)
+    for line in record["candidates"]:
+        line["chosen_under_load"] = line["backend"] == "openvino"
+    return json.dumps(record)
+
+
+_DAMAGE = [broken, moved, not_asked_for, refused, with_too_many_lanes, with_lanes_of_another, with_two_for_load]
+
+
+@pytest.mark.parametrize("damage", [*_DAMAGE, lambda _: "", lambda _: "[]"])
 def test_a_damaged_or_changed_file_is_measured_anew_and_replaced(
     tmp_path: Path,
     both: Package,

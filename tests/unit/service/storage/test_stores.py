@@ -12,6 +12,7 @@ from threading import Barrier
 import pytest
 
 from service.errors import NoSpace, NotReady, StorageUnavailable, UnknownVideo
+from service.manifest.package import sha256_of
 from service.settings import Settings
 from service.storage.disk import DataFolder, appearing
 from service.storage.opening import open_store
@@ -303,6 +304,56 @@ class TestObjectStore(StoreTests):
             pass
         full.close()
         assert not list((self.folder / "full").rglob("source*"))
+
+    def test_a_copy_with_other_contents_of_the_same_length_is_not_taken(self, machine: Open, s3: S3) -> None:
+        adopt(machine("server"))
+        (key,) = self.left("source")
+        s3.write(key, VIDEO[::-1], s3.metadata(key))
+        with pytest.raises(OSError, match="another checksum"), machine("worker").at(JOB):
+            pass
+        assert not [path for path in (self.folder / "worker").rglob("source*") if path.is_file()]
+        s3.write(key, VIDEO, s3.metadata(key))
+        with machine("worker").at(JOB) as place:
+            assert place.source.read_bytes() == VIDEO
+
+    def test_a_large_upload_which_goes_in_parts_has_its_checksum_too(self, machine: Open, s3: S3) -> None:
+        upload = machine("server").data.new_upload()
+        upload.write_bytes(VIDEO * 110)  # s3fs parts it from 100 MiB on
+        machine("server").adopt(upload, JOB)
+        (key,) = self.left("source")
+        assert s3.metadata(key) == {"sha256": sha256_of(upload)}
+        with machine("worker").at(JOB) as place:
+            assert sha256_of(place.source) == sha256_of(upload)
+
+    def test_an_object_that_a_restore_wrote_without_its_checksum_is_judged_by_its_size(
+        self, machine: Open, s3: S3
+    ) -> None:
+        adopt(machine("server"))
+        (key,) = self.left("source")
+        s3.write(key, VIDEO, {})
+        with machine("worker").at(JOB) as place:
+            assert place.source.read_bytes() == VIDEO
+
+    def test_a_piece_whose_copy_breaks_off_is_not_there(self, machine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Half an index must not be taken for the index at the next try."""
+        one, two = machine("one"), machine("two")
+        adopt(one)
+        with one.at(JOB) as place:
+            (place.segments / "index.npz").write_bytes(b"index")
+            one.share(JOB, "index.npz")
+
+        def breaks_off(_key: str, target: str) -> None:
+            Path(target).write_bytes(b"ind")
+            raise ConnectionResetError
+
+        with two.at(JOB) as place:
+            with monkeypatch.context() as patch:
+                patch.setattr(two._files, "get_file", breaks_off)  # type: ignore[attr-defined]
+                with pytest.raises(NotReady):
+                    two.take(JOB, ["index.npz"])
+            assert not list(place.segments.iterdir())
+            two.take(JOB, ["index.npz"])
+            assert (place.segments / "index.npz").read_bytes() == b"index"
 
     @pytest.mark.parametrize("bucket", ["missing", ""])
     def test_a_bucket_that_is_not_there_stops_the_start(self, machine: Open, bucket: str) -> None:
