@@ -29,7 +29,7 @@ class Scale:
     starts: int
 
 
-FULL = Scale(rounds=3, seconds=3.0, warm_up_seconds=2.0, clip_seconds=20, starts=5)
+FULL = Scale(rounds=3, seconds=2.5, warm_up_seconds=1.5, clip_seconds=20, starts=5)
 QUICK = Scale(rounds=1, seconds=0.5, warm_up_seconds=0.2, clip_seconds=4, starts=2)
 
 
