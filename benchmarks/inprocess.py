@@ -1,7 +1,7 @@
 """The floor: decode, the graph, encode, by the service's own functions in one process, without HTTP.
 
-`python -m benchmarks.inprocess JPEG --threads N` prints JSON. Each thread takes a frame through all its steps; as in
-the service, each lane of the backend (one on a CPU) is given one frame at a time.
+`python -m benchmarks.inprocess JPEG --threads N` prints JSON. Each thread takes a frame through all its steps. As in
+the service, one thread's frames run on all of a CPU's threads, and those of several in lanes beside each other.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 
 from service.answers import make_encoder
+from service.backends import Backend
 from service.cli.segment import load_newest
 from service.loading import LoadedModel
 from service.memory import keep_freed_pages
@@ -27,12 +28,13 @@ _Frame = tuple[float, float, dict[str, float]]
 
 
 class _Floor:
-    def __init__(self, loaded: LoadedModel, jpeg: bytes, settings: Settings) -> None:
+    def __init__(self, loaded: LoadedModel, backend: Backend, jpeg: bytes, settings: Settings) -> None:
         self._loaded = loaded
+        self._backend = backend
         self._jpeg = jpeg
         self._options = FrameOptions(settings.max_frame_megapixels, instances=False)
         self._encode = make_encoder("mask", "none", settings.overlay_opacity)
-        self._device = threading.Semaphore(loaded.backend.lanes)
+        self._device = threading.Semaphore(backend.lanes)
         self.answer = b""
         """The last one."""
 
@@ -44,7 +46,7 @@ class _Floor:
             self._device.acquire()
         try:
             with times.measure("infer"):
-                probabilities = self._loaded.backend.run(opened.prepared[None])[0]
+                probabilities = self._backend.run(opened.prepared[None])[0]
         finally:
             self._device.release()
         self.answer = self._encode(close_frame(opened, probabilities, manifest, self._options, times)).body
@@ -86,7 +88,9 @@ def main(arguments: list[str]) -> None:
     cv2.setNumThreads(1)  # as `serve` does
     keep_freed_pages()
     settings = Settings()
-    floor = _Floor(load_newest(settings, None), given.jpeg.read_bytes(), settings)
+    loaded = load_newest(settings, None)
+    backend = (loaded.open_under_load() if given.threads > 1 else None) or loaded.backend
+    floor = _Floor(loaded, backend, given.jpeg.read_bytes(), settings)
     measured = measure(floor, given.threads, given.warm_up_seconds, given.seconds)
     if given.answer is not None:
         given.answer.write_bytes(floor.answer)

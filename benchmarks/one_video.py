@@ -23,10 +23,10 @@ from service.cli.segment import newest_package
 from service.loading import LoadedModel
 from service.manifest.package import Package
 from service.settings import Settings
-from service.video.model import load_for_videos
 from service.video.options import ALL_OUTPUTS, Output, VideoOptions
 from service.video.pipeline import process_file
-from service.video.threads import codec_threads
+from service.video.segments.model import load_for_videos
+from service.video.segments.threads import codec_threads
 
 OPENED = "opened"
 

@@ -14,7 +14,7 @@ import numpy as np
 import typer
 
 from service.imaging.geometry import resize
-from service.video.out_of_body import is_out_of_body
+from service.video.over_time.out_of_body import is_out_of_body
 from training.datasets.out_of_body.render import kind_of, render
 
 SIDE = 96

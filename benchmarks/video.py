@@ -15,8 +15,8 @@ from benchmarks.contenders import endomask_environment
 from benchmarks.machine import load
 from benchmarks.processes import python, run
 from benchmarks.statistics import spread, turns
-from service.video.encoder import VideoFormat, set_up
-from service.video.planes import Colour
+from service.video.decoding.planes import Colour
+from service.video.segments.encoder import VideoFormat, set_up
 
 OURS = ("endomask", "endomask-video")
 WAYS = (*OURS, "opencv", "ffmpeg")

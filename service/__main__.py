@@ -52,7 +52,7 @@ def worker(
         from service import supervisor
 
         supervisor.exit_with_parent(settings.shutdown_grace_seconds)
-    from service.video import worker as video_worker
+    from service.video.workers import worker as video_worker
 
     video_worker.run(settings)
 

@@ -9,20 +9,20 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service.collect import registry_reader, video_reader
+from service.http.middleware import ObserveRequests
+from service.http.openapi import DESCRIPTION, install_openapi
+from service.http.problems import install_handlers
 from service.loading import OpenBackend, open_best
 from service.metrics import Metrics
-from service.middleware import ObserveRequests
-from service.openapi import DESCRIPTION, install_openapi
 from service.pipeline import Pipeline
-from service.problems import install_handlers
 from service.registry import Registry
 from service.routes import docs, frames, health, models, tus, videos
 from service.routes.senders import Senders
 from service.settings import Settings
-from service.video.arrival import Arrivals
-from service.video.jobs import VideoJobs
-from service.video.leftovers import keep_swept
-from service.video.resumable import ResumableUploads
+from service.video.jobs.jobs import VideoJobs
+from service.video.uploads.arrival import Arrivals
+from service.video.uploads.leftovers import keep_swept
+from service.video.uploads.resumable import ResumableUploads
 
 
 def create_app(settings: Settings, *, open_backend: OpenBackend = open_best) -> FastAPI:

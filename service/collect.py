@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client.core import Metric
 
+from service.batching.tickets import Priority
 from service.metrics import counter, gauge
 from service.registry import Registry
-from service.tickets import Priority
-from service.video.jobs import VideoJobs
+from service.video.jobs.jobs import VideoJobs
 
 log = logging.getLogger(__name__)
 

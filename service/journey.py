@@ -8,8 +8,8 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
+from service.batching.tickets import Inference, Ticket
 from service.imaging.geometry import U8
-from service.tickets import Inference, Ticket
 
 Opened = TypeVar("Opened")
 Answer = TypeVar("Answer")

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 from weakref import WeakKeyDictionary
 
 from service.backends.cores import available_cores
+from service.batching.tickets import Inference, Priority
 from service.frame_counts import FrameCounts
 from service.imaging import codecs
 from service.imaging.geometry import U8, InputSpec, content_box, decide, prepare, resize, restore
@@ -18,7 +19,6 @@ from service.journey import Journey
 from service.manifest.schema import Manifest
 from service.metrics import Metrics
 from service.registry import ServedModel
-from service.tickets import Inference, Priority
 
 T = TypeVar("T")
 Size = Literal["frame", "model"]

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
 from service.backends.cores import available_cores
-from service.batcher import Batcher
+from service.batching.batcher import Batcher
 from service.errors import Conflict, EndomaskError, PackageError, StartError, UnknownModel
 from service.loading import LoadedModel, OpenBackend, load_model, names_on_disk, open_best, packages_on_disk
 from service.manifest.package import Package

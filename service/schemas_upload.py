@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from service.schemas_video import VIDEOS_PATH, VideoError
-from service.video.resumable import Upload
+from service.video.uploads.resumable import Upload
 
 UPLOADS_PATH = "/v1/uploads"
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict
 
 from service.schemas import ModelRef
+from service.video.jobs.records import JobRecord, Status
 from service.video.options import OutOfBodyChoice, Output, VideoOptions
-from service.video.records import JobRecord, Status
 
 VIDEOS_PATH = "/v1/videos"
 

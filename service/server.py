@@ -16,7 +16,7 @@ from service.errors import PortTaken
 from service.memory import keep_freed_pages
 from service.settings import Settings
 from service.supervisor import WORKER_COMMAND, Supervisor, worker_environment
-from service.video.threads import worker_count
+from service.video.segments.threads import worker_count
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from rich.progress import Progress, TimeRemainingColumn
 from service.cli.segment import newest_package
 from service.settings import Settings
 from service.video.decoding.limits import DecoderLimits
-from service.video.model import load_for_videos
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
-from service.video.threads import codec_threads
+from service.video.segments.model import load_for_videos
+from service.video.segments.threads import codec_threads
 
 
 def annotate_video(settings: Settings, file: Path, out: Path, model: str | None, options: VideoOptions) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from service.answers import MEDIA_TYPES, Encoded, Output, make_encoder
-from service.bodies import Part, media_type, read_files, read_raw, refuse_encoded
+from service.batching.tickets import Priority
 from service.errors import (
     CallerError,
     EndomaskError,
@@ -18,16 +18,16 @@ from service.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from service.http.bodies import Part, media_type, read_files, read_raw, refuse_encoded
+from service.http.negotiation import choose
+from service.http.problems import describe
 from service.imaging.codecs import ALLOWED_TYPES
-from service.negotiation import choose
 from service.pipeline import STAGES, FrameOptions, Pipeline
-from service.problems import describe
 from service.registry import Registry, ServedModel
 from service.routes.disconnects import unless_gone
 from service.routes.frames_openapi import ANSWERS, REFUSALS, REQUEST_BODY
 from service.routes.frames_query import SegmentQuery, document_query, read_query
 from service.settings import Settings
-from service.tickets import Priority
 
 _TIMING = ", ".join(f"{stage};dur=%.2f" for stage in STAGES)
 _OFFERED: dict[bool, tuple[Output, ...]] = {False: ("json", "mask", "overlay"), True: ("json",)}

@@ -18,8 +18,8 @@ from service.errors import (
     UnknownModel,
     UnsupportedMediaType,
 )
+from service.http.problems import problem_responses
 from service.imaging.codecs import ALLOWED_TYPES
-from service.problems import problem_responses
 
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.errors import NotReady
+from service.http.problems import problem_responses
 from service.metrics import Metrics
-from service.problems import problem_responses
 from service.registry import Registry
 from service.schemas import Live, ModelRef, Ready
 from service.settings import Settings

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from service.errors import Conflict, UnknownModel
-from service.problems import problem_responses
+from service.http.problems import problem_responses
 from service.registry import Registry, ServedModel
 from service.schemas import ModelDetail, ModelList, ModelRef, ModelSummary, ReloadAnswer
 from service.settings import Settings

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from service.backends.cores import available_cores
-from service.bodies import Sender
 from service.errors import CallerLimit, Overloaded
+from service.http.bodies import Sender
 from service.settings import Settings
 
 _MAKE_WAY_SECONDS = 5.0

@@ -1,6 +1,6 @@
 """`/v1/uploads`: videos sent with the tus protocol, which goes on where a broken connection ended.
 
-HEAD comes here as GET (`service.middleware`): the headers are the protocol's, the body is for people.
+HEAD comes here as GET (`service.http.middleware`): the headers are the protocol's, the body is for people.
 """
 
 from contextlib import ExitStack
@@ -9,7 +9,6 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.bodies import MEGABYTE, Sender, media_type, refuse_encoded
 from service.errors import (
     CallerError,
     CallerLimit,
@@ -38,7 +37,8 @@ from service.errors import (
     UploadExpired,
     VideoTooLong,
 )
-from service.problems import problem_responses
+from service.http.bodies import MEGABYTE, Sender, media_type, refuse_encoded
+from service.http.problems import problem_responses
 from service.routes import tus_protocol as tus
 from service.routes.callers import caller_of
 from service.routes.senders import Senders
@@ -46,8 +46,8 @@ from service.routes.video_query import LONGEST_KEY, read_query
 from service.schemas_upload import UPLOADS_PATH, UploadState, describe_upload
 from service.schemas_video import VIDEOS_PATH
 from service.settings import Settings
-from service.video.arrival import ALGORITHMS, Arrivals
-from service.video.resumable import ResumableUploads, Upload
+from service.video.uploads.arrival import ALGORITHMS, Arrivals
+from service.video.uploads.resumable import ResumableUploads, Upload
 
 router = APIRouter(prefix=UPLOADS_PATH, tags=["videos"], route_class=tus.TusRoute)
 

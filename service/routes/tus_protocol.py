@@ -13,9 +13,9 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
 from service.errors import EndomaskError, InvalidParameter, MalformedRequest, OtherProtocol
-from service.problems import explain_validation, respond
+from service.http.problems import explain_validation, respond
 from service.routes.video_query import UploadQuery
-from service.video.arrival import ALGORITHMS, PartChecksum
+from service.video.uploads.arrival import ALGORITHMS, PartChecksum
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from service.errors import Conflict, InvalidParameter, NotAcceptable, NotFound, UnknownVideo
-from service.negotiation import choose
-from service.problems import problem_responses
+from service.http.negotiation import choose
+from service.http.problems import problem_responses
 from service.schemas_video import VIDEOS_PATH
-from service.video.comparison import Comparison, Side, compare, read_side
-from service.video.jobs import VideoJobs
+from service.video.jobs.jobs import VideoJobs
+from service.video.results.comparison import Comparison, Side, compare, read_side
 
 router = APIRouter(prefix=VIDEOS_PATH)
 
@@ -76,6 +76,6 @@ def _read(jobs: VideoJobs, video_id: str) -> Side:
 def _encode(chosen: Format, sides: list[Side], found: Comparison) -> bytes:
     if chosen == "json":
         return _COMPARISON.dump_json(found)
-    from service.video.comparison_figure import comparison_png, comparison_svg  # noqa: PLC0415 (slow to import)
+    from service.video.results.comparison_figure import comparison_png, comparison_svg  # noqa: PLC0415 (slow to import)
 
     return comparison_png(sides, found) if chosen == "png" else comparison_svg(sides, found).encode()

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from service.errors import Conflict, MalformedRequest, NotFound, RangeNotSatisfiable, UnknownVideo
-from service.problems import problem_responses
+from service.http.problems import problem_responses
 from service.routes.ranges import stored_file_response
 from service.schemas_video import VIDEOS_PATH
 from service.video.options import ALL_OUTPUTS, FILES_OF, SUMMARY_FILE

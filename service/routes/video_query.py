@@ -6,7 +6,7 @@ from service.errors import InvalidParameter, UnknownModel
 from service.loading import packages_on_disk
 from service.registry import Registry
 from service.settings import Settings
-from service.video.asked import Asked
+from service.video.jobs.asked import Asked
 from service.video.options import (
     ALL_OUTPUTS,
     LONGEST_BRIDGE_S,

@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.bodies import announced_bytes, limited, media_type, refuse_encoded
 from service.errors import (
     CallerLimit,
     Conflict,
@@ -27,15 +26,16 @@ from service.errors import (
     UnsupportedMediaType,
     VideoTooLong,
 )
-from service.multipart import FILE_FIELD, FilePart, file_pieces
-from service.problems import problem_responses
+from service.http.bodies import announced_bytes, limited, media_type, refuse_encoded
+from service.http.multipart import FILE_FIELD, FilePart, file_pieces
+from service.http.problems import problem_responses
 from service.routes.callers import caller_of
 from service.routes.video_query import LONGEST_KEY, UploadQuery, read_query
 from service.schemas_video import VIDEOS_PATH, VideoJob, describe_job
 from service.settings import Settings
-from service.video.acceptance import accept
-from service.video.jobs import VideoJobs
-from service.video.upload import UploadFile
+from service.video.jobs.jobs import VideoJobs
+from service.video.uploads.acceptance import accept
+from service.video.uploads.upload import UploadFile
 
 router = APIRouter(prefix=VIDEOS_PATH)
 

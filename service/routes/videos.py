@@ -10,11 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from service.errors import Conflict, InvalidParameter, UnknownVideo
-from service.problems import problem_responses
+from service.http.problems import problem_responses
 from service.routes import video_compare, video_files, video_upload
 from service.schemas_video import VIDEOS_PATH, VideoJob, VideoPage, describe_job
-from service.video.jobs import VideoJobs
-from service.video.records import JobRecord, Status
+from service.video.jobs.jobs import VideoJobs
+from service.video.jobs.records import JobRecord, Status
 
 jobs_router = APIRouter(prefix=VIDEOS_PATH)
 

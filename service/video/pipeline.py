@@ -9,16 +9,16 @@ from pathlib import Path
 
 from service.loading import LoadedModel
 from service.storage.disk import appearing
+from service.video.decoding.index import VideoIndex, plan_segments
 from service.video.decoding.limits import DecoderLimits
-from service.video.encoder import choose_encoder
-from service.video.index import VideoIndex, plan_segments
+from service.video.decoding.probe import VideoInfo
 from service.video.options import EncoderName, VideoOptions
-from service.video.probe import VideoInfo
-from service.video.reader import probe, survey
-from service.video.segment import process_segment
-from service.video.shared_reader import SharedReader
-from service.video.summary import Summary
-from service.video.work import VideoWork
+from service.video.results.summary import Summary
+from service.video.segments.encoder import choose_encoder
+from service.video.segments.reader import probe, survey
+from service.video.segments.segment import process_segment
+from service.video.segments.shared_reader import SharedReader
+from service.video.segments.work import VideoWork
 
 OnProgress = Callable[[int, int], None]
 """Called with frames done and frames in total; may raise to stop."""
@@ -49,7 +49,7 @@ def process_file(
     with SharedReader() as reader:
         for segment in plan_segments(work.index, options):
             process_segment(work, segment, partial(_report, on_progress, segment.first, len(work.index)), reader)
-    from service.video.results import finish, remove_unfinished  # noqa: PLC0415  (slow to import)
+    from service.video.results.results import finish, remove_unfinished  # noqa: PLC0415  (slow to import)
 
     summary = finish(work, out_dir)
     remove_unfinished(out_dir)

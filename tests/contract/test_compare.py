@@ -18,10 +18,10 @@ from service.loading import LoadedModel
 from service.manifest.agreement import Agreement
 from service.manifest.package import Package
 from service.settings import Settings
-from service.video.database import open_database
+from service.video.jobs.database import open_database
+from service.video.jobs.records import JobTable
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
-from service.video.records import JobTable
 from tests.contract.test_videos import MP4, refused
 from tests.support import videos
 from tests.support.red import FakeBackend, write_red_package

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from service.settings import Settings
-from service.video.heartbeat import CHECK_SECONDS, LEASE_SECONDS
+from service.video.jobs.heartbeat import CHECK_SECONDS, LEASE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/operations.md").read_text()

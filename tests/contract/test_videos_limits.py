@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 
 from service.errors import VideoTooLong
 from service.schemas import Problem
-from service.video.database import jobs, open_database
-from service.video.lengths import require_hours
+from service.video.decoding.lengths import require_hours
+from service.video.jobs.database import jobs, open_database
 from tests.support import videos
 from tests.support.large_videos import padded_video
 from tests.support.running import red_settings, running

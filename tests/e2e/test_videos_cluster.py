@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.settings import Settings
-from service.video.heartbeat import CHECK_SECONDS, LEASE_SECONDS
+from service.video.jobs.heartbeat import CHECK_SECONDS, LEASE_SECONDS
 from tests.support import videos
 from tests.support.cluster import Cluster
 from tests.support.postgres import Postgres, programs, running_postgres

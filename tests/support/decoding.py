@@ -4,8 +4,8 @@ import av
 import numpy as np
 
 from service.video.decoding.pictures import write_picture
+from service.video.decoding.planes import Colour, Planes
 from service.video.decoding.slots import picture_bytes, planes_of
-from service.video.planes import Colour, Planes
 
 
 def planes_of_frame(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> Planes:

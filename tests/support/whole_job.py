@@ -13,14 +13,14 @@ from service.errors import UnknownVideo
 from service.settings import Settings
 from service.storage.opening import open_store
 from service.storage.store import Store
-from service.video.database import open_database
 from service.video.decoding.limits import DecoderLimits
-from service.video.jobs import VideoJobs
+from service.video.jobs.database import open_database
+from service.video.jobs.jobs import VideoJobs
+from service.video.jobs.records import JobTable
 from service.video.options import VideoOptions
-from service.video.reader import probe
-from service.video.records import JobTable
-from service.video.retention import Retention
-from service.video.runner import Cancelled, Runner
+from service.video.segments.reader import probe
+from service.video.workers.retention import Retention
+from service.video.workers.runner import Cancelled, Runner
 from tests.support.running import red_settings
 
 JOB = "11111111-2222-3333-4444-555555555555"

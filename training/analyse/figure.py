@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from service.imaging.geometry import U8
-from service.video.analysis import Floats
+from service.video.over_time.analysis import Floats
 from training.analyse.measures import ClassAnalysis, Series, Track
 from training.figures.style import style
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.imaging.geometry import U8
 from service.manifest.entries import ClassEntry
-from service.video.analysis import Distribution, Flags, Floats, appearances, distribution, temporal_iou
+from service.video.over_time.analysis import Distribution, Flags, Floats, appearances, distribution, temporal_iou
 from training.analyse.masks import NamedMask
 
 BINS = 20

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from service.imaging.geometry import U8
-from service.video.analysis import Floats
-from service.video.distances import Distances
+from service.video.over_time.analysis import Floats
+from service.video.over_time.distances import Distances
 from training.analyse.figure import draw_samples_grid, sample_height
 from training.domain_shift.sides import FEATURES, Side, shown
 from training.figures.style import colour, style

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from service.video.analysis import Floats, distribution
-from service.video.distances import Distances, measure_distances
+from service.video.over_time.analysis import Floats, distribution
+from service.video.over_time.distances import Distances, measure_distances
 from training.analyse.figure import COLUMNS
 from training.analyse.run import known_input
 from training.analyse.samples import choose_samples, draw_samples

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.video.analysis import Floats
+from service.video.over_time.analysis import Floats
 from training.analyse.masks import MaskFolder
 from training.errors import InputError
 

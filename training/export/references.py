@@ -10,7 +10,7 @@ from service.imaging.geometry import U8, decide, prepare
 from service.imaging.stats import brightness, measure, sharpness
 from service.manifest.record import Reference
 from service.manifest.schema import Manifest
-from service.video.distances import decile_edges
+from service.video.over_time.distances import decile_edges
 from training.config import Preset
 from training.datasets.reading import Dataset
 from training.datasets.selection import select

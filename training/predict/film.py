@@ -11,9 +11,9 @@ from PIL import Image
 from service.backends.cores import available_cores
 from service.imaging.codecs import encode_jpeg
 from service.imaging.geometry import U8, InputSpec, prepare
-from service.video.encoder import VideoFormat
-from service.video.planes import Colour, Planes, to_frame
-from service.video.writer import Part, SegmentWriter, join
+from service.video.decoding.planes import Colour, Planes, to_frame
+from service.video.segments.encoder import VideoFormat
+from service.video.segments.writer import Part, SegmentWriter, join
 from training.predict.source import Source
 
 _TIME_BASE = Fraction(1, 90_000)

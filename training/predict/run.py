@@ -18,9 +18,9 @@ from typing import Any
 from service.imaging.geometry import U8, decide, prepare
 from service.imaging.overlay import draw
 from service.imaging.stats import brightness, measure, sharpness
-from service.video.analysis import temporal_iou
+from service.video.over_time.analysis import temporal_iou
 from service.video.rows import row_of
-from service.video.stages import in_thread
+from service.video.segments.stages import in_thread
 from training.errors import InputError
 from training.models import OpenModel
 from training.predict.film import Animation, Film, Sink, Still

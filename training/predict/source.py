@@ -13,10 +13,10 @@ from service.backends.cores import available_cores
 from service.errors import EndomaskError
 from service.imaging.codecs import decode
 from service.imaging.geometry import U8
+from service.video.decoding.index import Segment
 from service.video.decoding.limits import DecoderLimits
-from service.video.index import Segment
-from service.video.planes import to_rgb
-from service.video.reader import FrameReader, index_video, probe
+from service.video.decoding.planes import to_rgb
+from service.video.segments.reader import FrameReader, index_video, probe
 from training.errors import InputError
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}

@@ -7,7 +7,7 @@ import numpy as np
 
 from service.imaging.geometry import U8, decide
 from service.imaging.stats import MIN_INSTANCE_SHARE
-from service.video.analysis import temporal_iou
+from service.video.over_time.analysis import temporal_iou
 from training.pseudo_label.views import Views
 
 LOW, HIGH = 0.2, 0.8

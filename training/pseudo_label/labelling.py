@@ -10,7 +10,7 @@ import cv2
 
 from service.imaging.geometry import decide
 from service.imaging.stats import measure
-from service.video.stages import in_thread
+from service.video.segments.stages import in_thread
 from training.errors import InputError
 from training.models import OpenModel
 from training.predict.ledger import Ledger, Row

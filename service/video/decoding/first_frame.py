@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 from service.errors import UndecodableVideo
 from service.video.decoding.container import OnProgress, check_pixels, decode, file_bytes, open_video, read_packets
 from service.video.decoding.pictures import rotation_of
-from service.video.probe import VideoInfo
+from service.video.decoding.probe import VideoInfo
 
 _PROBED_PACKETS = 500
 """Packets that may pass before the first frame comes out."""

@@ -18,8 +18,8 @@ from service.video.decoding.container import (
     open_video,
     read_packets,
 )
+from service.video.decoding.index import VideoIndex
 from service.video.decoding.scan import stamp_of
-from service.video.index import VideoIndex
 
 NumberedFrames = Iterator[tuple[int, VideoFrame]]
 

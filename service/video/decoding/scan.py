@@ -8,8 +8,8 @@ import numpy as np
 
 from service.errors import UndecodableVideo
 from service.video.decoding.container import OnProgress, VideoPacket, open_video, read_packets
+from service.video.decoding.index import I64, VideoIndex
 from service.video.decoding.wire import MOST_FRAMES
-from service.video.index import I64, VideoIndex
 
 _REORDER_FRAMES = 64
 """Packets read past `max_frames`: a frame may be stored this far from where it is shown."""

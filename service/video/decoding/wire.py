@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from service.video.index import VideoIndex
+from service.video.decoding.index import VideoIndex
 
 ALIVE, FRAME, INFO, INDEX, DONE, REFUSED, FAULT = b"A", b"F", b"I", b"X", b"D", b"E", b"!"
 TAKEN = b"t"

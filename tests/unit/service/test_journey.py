@@ -7,11 +7,11 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from service.batcher import Batcher
+from service.batching.batcher import Batcher
+from service.batching.tickets import Inference, Priority
 from service.errors import Overloaded
 from service.imaging.geometry import U8
 from service.journey import Journey
-from service.tickets import Inference, Priority
 from tests.support.gate import DEADLINE_SECONDS, GatedBackend
 
 FRAME = np.zeros((8, 8, 3), np.uint8)

@@ -12,13 +12,13 @@ from starlette.types import Message
 
 from service.app import create_app
 from service.backends.choice import Choice
+from service.batching.tickets import Priority
 from service.imaging.geometry import U8, InputSpec, content_box, resize
 from service.manifest.schema import Manifest
 from service.metrics import Metrics
 from service.pipeline import FrameOptions, Pipeline, StageTimes, close_frame, open_frame
 from service.registry import Registry
 from service.settings import Settings
-from service.tickets import Priority
 from tests.support.gate import DEADLINE_SECONDS, GatedBackend
 from tests.support.red import red_frame, red_probabilities, write_red_package
 from tests.support.running import RED_PNG, encode, fake_backend, red_settings, running

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from service.backends.choice import Choice
+from service.batching.tickets import Priority
 from service.errors import Conflict, InferenceFailed, PackageError, StartError, UnknownModel
 from service.imaging.geometry import U8
 from service.loading import OpenBackend, load_model, names_on_disk, open_best
@@ -17,7 +18,6 @@ from service.manifest.package import Package
 from service.metrics import Metrics
 from service.registry import OLDER_VERSIONS_KEPT, Registry
 from service.settings import Settings
-from service.tickets import Priority
 from tests.support.red import FakeBackend, write_red_package
 from tests.support.running import fake_backend, red_settings
 from tests.support.waiting import until

@@ -6,8 +6,8 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from service.bodies import Sender
 from service.errors import CallerLimit, Overloaded, SlowSender, UploadBusy
+from service.http.bodies import Sender
 from service.routes.callers import caller_of
 from service.routes.senders import Senders
 from service.settings import Settings

@@ -14,7 +14,7 @@ from service.loading import LoadedModel
 from service.manifest.agreement import Agreement
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
-from service.video.summary import Summary
+from service.video.results.summary import Summary
 from tests.support import videos
 from tests.support.red import FakeBackend, write_red_package
 from tests.support.video_api import dice, frame_checksums, read_masks, red_in

@@ -9,7 +9,7 @@ from service.imaging.geometry import prepare
 from service.imaging.stats import brightness, sharpness
 from service.manifest.package import Package
 from service.manifest.record import Reference
-from service.video.distances import BINS
+from service.video.over_time.distances import BINS
 from tests.support.red import FakeBackend
 from training.config import Preset
 from training.datasets.reading import Dataset

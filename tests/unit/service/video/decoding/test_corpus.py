@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from service.errors import EndomaskError, UndecodableVideo
-from service.video.damage import Damage, LostFrames, assess
+from service.video.decoding.index import VideoIndex, plan_segments
 from service.video.decoding.limits import DecoderLimits
-from service.video.index import VideoIndex, plan_segments
+from service.video.decoding.planes import Planes, to_rgb
+from service.video.decoding.probe import VideoInfo
 from service.video.options import VideoOptions
-from service.video.planes import Planes, to_rgb
-from service.video.probe import VideoInfo
-from service.video.reader import FrameReader, probe, survey
+from service.video.results.damage import Damage, LostFrames, assess
+from service.video.segments.reader import FrameReader, probe, survey
 from tests.support import damage, videos
 from tests.support.video_api import red_in
 

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from service.video.planes import to_rgb
+from service.video.decoding.planes import to_rgb
 from tests.support import videos
 from tests.support.decoding import planes_of_frame
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from service.errors import DecoderCrashed, DecoderKilled, DecoderLimit, EndomaskError, UndecodableVideo
+from service.video.decoding.index import Segment, VideoIndex
 from service.video.decoding.limits import DecoderLimits
-from service.video.index import Segment, VideoIndex
-from service.video.planes import Planes
-from service.video.reader import FrameReader, index_video, probe, read_frames
+from service.video.decoding.planes import Planes
+from service.video.segments.reader import FrameReader, index_video, probe, read_frames
 from tests.support import hostile_decoder, videos
 from tests.support.waiting import until
 

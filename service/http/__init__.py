@@ -1,0 +1,1 @@
+"""What surrounds the routes: middleware, bodies, problems, content negotiation, the OpenAPI document."""

@@ -1,0 +1,1 @@
+"""What a finished video comes with: tables, summary, report, comparison."""

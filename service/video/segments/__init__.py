@@ -1,0 +1,1 @@
+"""One segment: read > prepare > infer > annotate > encode, in overlapping stages."""

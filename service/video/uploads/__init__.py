@@ -1,0 +1,1 @@
+"""How a video arrives: plain, or resumable by tus."""

@@ -1,0 +1,1 @@
+"""Who does the jobs: durable workflows, take-over, retries, retention."""

@@ -1,0 +1,97 @@
+"""Connections to a real PostgreSQL that hangs, and what it does about a client that does."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from service.video.jobs.database import one_at_a_time
+from service.video.jobs.jobs import punctual
+from service.video.jobs.punctual import open_punctual
+from tests.support.postgres import Postgres, programs, running_postgres
+
+PROGRAMS = programs()
+DEADLINE_SECONDS = 30
+
+pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    assert PROGRAMS is not None
+    with running_postgres(PROGRAMS) as running:
+        yield running
+
+
+@pytest.fixture
+def engine(postgres: Postgres) -> Iterator[sa.Engine]:
+    opened = open_punctual(sa.make_url(postgres.url))
+    yield opened
+    opened.dispose()
+
+
+def test_a_server_that_hangs_in_the_middle_of_a_transaction_is_given_up(
+    postgres: Postgres, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(punctual, "ANSWER_SECONDS", 0.5)
+    with engine.connect() as connection:
+        connection.execute(sa.text("SELECT 1"))
+        postgres.hang()
+        try:
+            with pytest.raises(OperationalError) as raised:
+                connection.execute(sa.text("SELECT 2"))
+        finally:
+            postgres.wake()
+        assert raised.value.connection_invalidated, "its answer would come to the next question"
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT 3")).scalar() == 3
+
+
+def test_a_server_that_hangs_before_a_connection_is_made_is_given_up_too(
+    postgres: Postgres, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(punctual.LIBPQ, "connect_timeout", 2)  # libpq's least
+    impatient = open_punctual(engine.url)
+    postgres.hang()
+    try:
+        with pytest.raises(OperationalError):
+            impatient.connect()
+    finally:
+        postgres.wake()
+    with impatient.connect() as connection:
+        assert connection.execute(sa.text("SELECT 1")).scalar() == 1
+    impatient.dispose()
+
+
+def test_an_error_of_a_statement_keeps_its_connection(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        backend = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar()
+        connection.execute(sa.text("SET statement_timeout = 50"))
+        with pytest.raises(OperationalError, match="statement timeout"):
+            connection.execute(sa.text("SELECT pg_sleep(5)"))
+        connection.rollback()
+        assert connection.execute(sa.text("SELECT pg_backend_pid()")).scalar() == backend
+
+
+def test_a_process_that_stops_in_a_transaction_does_not_keep_its_lock(
+    postgres: Postgres, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a server that hangs while it adds a job would keep every other server from adding one."""
+    monkeypatch.setitem(punctual._SESSION, "idle_in_transaction_session_timeout", 500)
+    stopped = open_punctual(engine.url)
+    with stopped.connect() as connection:
+        one_at_a_time(connection)  # and nothing more comes
+        began_at = time.monotonic()
+        with engine.begin() as other:
+            one_at_a_time(other)
+        assert time.monotonic() - began_at < DEADLINE_SECONDS
+        connection.invalidate()
+    stopped.dispose()
+
+
+def test_a_client_that_vanishes_is_noticed_by_the_server(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        for name, value in (("tcp_keepalives_idle", "10"), ("idle_in_transaction_session_timeout", "30s")):
+            assert connection.execute(sa.text(f"SHOW {name}")).scalar() == value
