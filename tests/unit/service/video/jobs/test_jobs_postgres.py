@@ -12,7 +12,7 @@ from service.video.jobs.jobs import VideoJobs
 from tests.support.postgres import Postgres, programs, running_postgres
 from tests.support.running import red_settings
 from tests.support.waiting import until
-from tests.unit.service.video.test_jobs import new_job
+from tests.unit.service.video.jobs.test_jobs import new_job
 
 PROGRAMS = programs()
 DEADLINE_SECONDS = 60

@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from service.video.jobs import punctual
 from service.video.jobs.database import one_at_a_time
-from service.video.jobs.jobs import punctual
 from service.video.jobs.punctual import open_punctual
 from tests.support.postgres import Postgres, programs, running_postgres
 

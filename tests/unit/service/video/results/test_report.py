@@ -12,7 +12,7 @@ from service.video.results.plots import coverage_over_time, stability_over_time
 from service.video.results.report_parts import duration
 from service.video.results.tables import Series
 from tests.support.video_api import read_masks
-from tests.unit.service.video.test_over_time import clip_of, model, rows_of, run
+from tests.unit.service.video.over_time.test_over_time import clip_of, model, rows_of, run
 
 __all__ = ["model"]
 

@@ -13,7 +13,7 @@ from service.video.workers.failures import MOST_TRIES, describe
 from service.video.workers.outage import Outage
 from service.video.workers.patience import Stopping
 from tests.support.running import red_settings
-from tests.unit.service.video.test_failures import Impatient, Step
+from tests.unit.service.video.workers.test_failures import Impatient, Step
 
 JOB = "job"
 AWAY = NotReady("the object store does not answer")
