@@ -16,12 +16,12 @@ from benchmarks.clips import CLIP_SIZES, clip
 from benchmarks.contenders import endomask_environment
 from benchmarks.machine import ROOT
 from benchmarks.peers.wire import HttpRequest
-from benchmarks.serving import Server, ask_once, put_under_load, serving
+from benchmarks.serving import Server, put_under_load, serving
 from benchmarks.statistics import latency, ratio, spread
+from benchmarks.video_jobs import POLL_SECONDS, ask, delete, upload
 
 _CLIP_SECONDS = 120
 _SETTLE_SECONDS = 120.0
-_POLL_SECONDS = 0.1
 
 
 def measure(bench: Bench, rounds: int | None = None, seconds: float | None = None) -> dict[str, Any]:
@@ -75,20 +75,17 @@ def _frames(bench: Bench, server: Server, seconds: float) -> list[float]:
 
 def _start_video(server: Server, video: bytes) -> str:
     """Upload and wait until frames are done; the job's path."""
-    status, body = ask_once(server.port, HttpRequest("POST", "/v1/videos", {"Content-Type": "video/mp4"}, video))
-    if status != 202:
-        raise RuntimeError(f"the video was answered {status}: {body[:300]!r}")
-    link = f"/v1/videos/{json.loads(body)['id']}"
+    link = upload(server, video)
     deadline = time.monotonic() + _SETTLE_SECONDS
     while not _frames_done(server, link):
         if time.monotonic() > deadline:
             raise RuntimeError(f"no frame of the video was done after {_SETTLE_SECONDS:g} s")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     return link
 
 
 def _frames_done(server: Server, link: str) -> int:
-    job = json.loads(ask_once(server.port, HttpRequest("GET", link, {}, b""))[1])
+    job = ask(server, link)
     if job["status"] not in {"queued", "running"}:
         raise RuntimeError(f"the video is {job['status']} while frames are measured beside it: {job['error']}")
     return int(job["progress"]["frames_done"])
@@ -96,10 +93,7 @@ def _frames_done(server: Server, link: str) -> int:
 
 def _stop_video(server: Server, link: str) -> None:
     """Delete the job, and give its worker time to notice."""
-    ask_once(server.port, HttpRequest("DELETE", link, {}, b""))
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while ask_once(server.port, HttpRequest("GET", link, {}, b""))[0] == 200 and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
+    delete(server, link, _SETTLE_SECONDS)
     time.sleep(1.0)
 
 
