@@ -57,6 +57,8 @@ class Journey(Generic[Opened, Answer]):
 
     def _open(self) -> None:
         with self._failing():
+            if self._abandoned:
+                return
             self._ticket.check()
             opened, prepared = self._open_frame()
             with self._changed:

@@ -2,7 +2,7 @@
 of it answer more frames a second when several are there."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -54,9 +54,9 @@ def choose(
     alone, *divided = trial.divide(best.opened, opened[0].measured.threads) if lanes is None else [best.opened]
     lines = [
         replace(best, opened=alone).line(chosen=True),
-        *(entry.measured for entry in divided if entry.backend is not None),
+        *(entry.measured for entry in divided if entry.measured.refused is None),
         *(entry.line(chosen=False) for entry in others),
-        *(entry.measured for entry in [*refused, *divided] if entry.backend is None),
+        *(entry.measured for entry in [*refused, *divided] if entry.measured.refused is not None),
     ]
     for line in lines:
         log.log(logging.WARNING if line.refused else logging.INFO, "%s on %s", package.label, line.describe())
@@ -68,8 +68,7 @@ def choose(
             package.label,
             100 * busy_share,
         )
-    under_load = next((entry.backend for entry in divided if entry.measured.chosen_under_load), None)
-    later = None if under_load is None else lambda: under_load
+    later = _under_load(package, settings, bench, lines)
     return Choice(_require(package, alone), tuple(lines), alone.check, busy_share, later)
 
 
@@ -78,16 +77,22 @@ def reopen(
 ) -> Choice:
     """Open the chosen one of candidates measured earlier; raises StartError or InferenceFailed when it does not open
     or gives other masks. What runs under load is opened when it is asked for."""
-    trial = Trial(package, Opening.of(settings), bench)
     alone = next(line for line in candidates if line.chosen)
-    under_load = next((line for line in candidates if line.chosen_under_load), None)
-    opened = trial.open(alone)
-    later = None if under_load is None else partial(_open, package, trial, under_load)
+    opened = Trial(package, Opening.of(settings), bench).open(alone)
+    later = _under_load(package, settings, bench, candidates)
     return Choice(_require(package, opened), candidates, opened.check, busy_share, later)
 
 
-def _open(package: Package, trial: Trial, line: Measured) -> Backend:
-    return _require(package, trial.open(line))
+def _under_load(
+    package: Package, settings: Settings, bench: Bench, candidates: Sequence[Measured]
+) -> Callable[[], Backend] | None:
+    line = next((line for line in candidates if line.chosen_under_load), None)
+    return None if line is None else partial(_open, package, settings, bench, line)
+
+
+def _open(package: Package, settings: Settings, bench: Bench, line: Measured) -> Backend:
+    """Opened and held against the golden frames, which are read anew: nobody keeps them meanwhile."""
+    return _require(package, Trial(package, Opening.of(settings), bench).open(line))
 
 
 def _require(package: Package, opened: Opened) -> Backend:

@@ -59,10 +59,9 @@ class OpenVinoBackend:
         self.max_batch = 1
         self.lanes = lanes
         self._label = package.label
-        compiled = _compile(package, precision, threads, lanes, cache_dir)
         self._free: SimpleQueue[openvino.InferRequest] = SimpleQueue()
-        for _ in range(lanes):
-            self._free.put(compiled.create_infer_request())
+        for request in _compile(package, precision, threads, lanes, cache_dir):
+            self._free.put(request)
 
     def run(self, frames: U8) -> U8:
         """RGB uint8 [N, h, w, 3] -> probabilities uint8 [N, C, h, w], frame by frame; raises InferenceFailed."""
@@ -119,14 +118,16 @@ def _require(provider: str, precision: Precision) -> None:
 
 def _compile(
     package: Package, precision: Precision, threads: int, lanes: int, cache_dir: Path | None
-) -> "openvino.CompiledModel":
+) -> "list[openvino.InferRequest]":
+    """A request for each lane."""
     core = import_openvino().Core()
     path = package.model_path(file_precision(precision))
     graph = _read(core, path, package.label)
     _check(graph, package)
     graph.reshape([1, *list(graph.inputs[0].partial_shape)[1:]])
     try:
-        return core.compile_model(graph, "CPU", _options(precision, threads, lanes) | _cache(cache_dir))
+        compiled = core.compile_model(graph, "CPU", _options(precision, threads, lanes) | _cache(cache_dir))
+        return [compiled.create_infer_request() for _ in range(lanes)]
     except RuntimeError as error:
         raise PackageError(f"{package.label}: openvino can't compile {path.name}: {error}") from error
 

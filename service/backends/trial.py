@@ -157,19 +157,32 @@ class Trial:
         return [best, *tried]
 
     def divide(self, alone: Opened, cores: int) -> list[Opened]:
-        """The chosen one, and it in lanes: on one thread each, on two, ... Where several agree, each has its frames a
-        second, and the best under load, if that is one in lanes, is marked."""
-        in_lanes = [self.open(candidate) for candidate in divisions(alone.measured, cores)]
-        agreeing = [alone, *(entry for entry in in_lanes if entry.backend is not None)]
-        if len(agreeing) == 1:
-            return [alone, *in_lanes]
-        rates = self._rates([entry.backend for entry in agreeing if entry.backend is not None])
-        best = best_division(rates)
-        told = [
-            entry.with_result(frames_per_second=round(rate, 1), chosen_under_load=index == best and index > 0)
-            for index, (entry, rate) in enumerate(zip(agreeing, rates, strict=True))
+        """The chosen one, and it in lanes: on one thread each, on two, ... Where one of those agrees, each has its
+        frames a second, and the best under load, if that is one in lanes, is marked. Lanes are closed once measured: on
+        many cores they are many sessions."""
+        tried = [self._try_lanes(candidate, alone) for candidate in divisions(alone.measured, cores)]
+        agreeing = [lanes for lanes, _ in tried if lanes.measured.refused is None]
+        if not agreeing:
+            return [alone, *(lanes for lanes, _ in tried)]
+        alone_rate = max(rate for _, rate in tried)
+        best = best_division([alone_rate, *(lanes.measured.frames_per_second or 0.0 for lanes in agreeing)])
+        return [
+            alone.with_result(frames_per_second=alone_rate),
+            *(lanes.with_result(chosen_under_load=number == best) for number, lanes in enumerate(agreeing, start=1)),
+            *(lanes for lanes, _ in tried if lanes.measured.refused is not None),
         ]
-        return [*told, *(entry for entry in in_lanes if entry.backend is None)]
+
+    def _try_lanes(self, candidate: Candidate, alone: Opened) -> tuple[Opened, float]:
+        """Lanes and their frames a second, without their backend; the rate of the lone run in turns with them, 0 when
+        they fail."""
+        opened = self.open(candidate)
+        if opened.backend is None or alone.backend is None:
+            return opened, 0.0
+        try:
+            alone_rate, rate = self._rates([alone.backend, opened.backend])
+        except EndomaskError as error:
+            return replace(opened.with_result(refused=str(error)), backend=None, error=error), 0.0
+        return replace(opened.with_result(frames_per_second=round(rate, 1)), backend=None), round(alone_rate, 1)
 
     def _rates(self, backends: list[Backend]) -> list[float]:
         """The best rate of each, in turns."""

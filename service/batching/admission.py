@@ -46,9 +46,13 @@ class Admission:
         self._asked.append(now)
         self._forget()
         too_many = len(self._asked) > OVERLOAD * len(self._answered)
-        lasts = bool(self._answered) and now - self._asked[0] > BURST_SECONDS
         goes_on = self.overloaded and not (held == 0 and paused)
-        self.overloaded = too_many and (goes_on or (held >= self.most and lasts))
+        self.overloaded = too_many and (goes_on or (held >= self.most and self._lasts(now)))
+
+    def _lasts(self, now: float) -> bool:
+        """Too many had come before a burst could have begun."""
+        earlier = sum(asked_at < now - BURST_SECONDS for asked_at in self._asked)
+        return bool(self._answered) and earlier > OVERLOAD * len(self._answered)
 
     def answered(self, seconds: float, *, alone: bool) -> None:
         """A frame left after so long, not refused; `alone` when it has its mask and no other was there meanwhile."""

@@ -70,8 +70,8 @@ class Batcher:
         self._admission.runs = self._lanes.most_runs
         for lane in range(len(self._threads), self._lanes.most_runs):
             thread = threading.Thread(target=self._work, name=f"device {self._label} {lane}", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def add_lanes(self, under_load: Backend) -> None:
         """From now on frames that are not alone run on `under_load`, as many at once as it has lanes."""
