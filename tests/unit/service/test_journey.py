@@ -108,14 +108,19 @@ def test_a_frame_is_freed_at_its_end_and_not_when_the_garbage_collector_comes(
 ) -> None:
     pictures: list[weakref.ref[Picture]] = []
 
-    def open_picture() -> tuple[Picture, U8]:
-        picture = Picture()
-        pictures.append(weakref.ref(picture))
-        return picture, FRAME
+    def picture() -> Picture:
+        made = Picture()
+        pictures.append(weakref.ref(made))
+        return made
 
     def travel() -> None:
+        encoded = picture()
+
+        def open_picture() -> tuple[tuple[Picture, Picture], U8]:
+            return (encoded, picture()), FRAME
+
         with batcher.admit(Priority.FRAMES) as ticket:
-            journey = Journey(threads, ticket, open_picture, lambda _picture, _inference: end)
+            journey = Journey(threads, ticket, open_picture, lambda _pictures, _inference: end)
             assert backend.entered.acquire(timeout=DEADLINE_SECONDS)
             if end == "refused":
                 ticket.refuse(Overloaded("too many come"))
@@ -129,7 +134,7 @@ def test_a_frame_is_freed_at_its_end_and_not_when_the_garbage_collector_comes(
     backend.release()
     threads.shutdown(wait=True)
     batcher.close()
-    assert [picture() for picture in pictures] == [None]
+    assert [held() for held in pictures] == [None, None]
 
 
 def test_a_frame_that_is_refused_while_it_waits_for_a_thread_is_told_at_once(
