@@ -4,11 +4,12 @@ A frame that is alone in the house is closed by the device's thread."""
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from service.batching.tickets import Inference, Ticket
+from service.frame_threads import FrameThreads, Step
 from service.imaging.geometry import U8
 
 Opened = TypeVar("Opened")
@@ -25,7 +26,7 @@ class Journey(Generic[Opened, Answer]):
 
     def __init__(
         self,
-        threads: Executor,
+        threads: FrameThreads,
         ticket: Ticket,
         open_frame: Callable[[], tuple[Opened, U8]],
         close_frame: Callable[[Opened, Inference], Answer],
@@ -41,7 +42,7 @@ class Journey(Generic[Opened, Answer]):
         self._abandoned = False
         self._inference: Future[Inference] | None = None
         ticket.on_refusal = self._fail
-        self._in_thread(self._open)
+        self._follow(threads.begin, self._open)
 
     def abandon(self) -> None:
         """Nobody waits any more: takes the frame out of the queue, and keeps it out once this returns."""
@@ -51,9 +52,9 @@ class Journey(Generic[Opened, Answer]):
         if inference is not None:
             inference.cancel()
 
-    def _in_thread(self, step: Callable[[], None]) -> None:
+    def _follow(self, submit: Callable[[Step], "Future[None]"], step: Step) -> None:
         with self._failing():
-            self._threads.submit(step).add_done_callback(self._stop_if_cancelled)
+            submit(step).add_done_callback(self._stop_if_cancelled)
 
     def _open(self) -> None:
         with self._failing():
@@ -72,7 +73,7 @@ class Journey(Generic[Opened, Answer]):
         if self._ticket.is_alone():
             self._close(opened, done)
         else:
-            self._in_thread(lambda: self._close(opened, done))
+            self._follow(self._threads.end, lambda: self._close(opened, done))
 
     def _close(self, opened: Opened, done: "Future[Inference]") -> None:
         with self._failing():

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -12,6 +11,7 @@ from weakref import WeakKeyDictionary
 from service.backends.cores import available_cores
 from service.batching.tickets import Inference, Priority
 from service.frame_counts import FrameCounts
+from service.frame_threads import FrameThreads
 from service.imaging import codecs
 from service.imaging.geometry import U8, InputSpec, content_box, decide, prepare, resize, restore
 from service.imaging.stats import FrameStats, measure
@@ -113,7 +113,7 @@ class Pipeline:
         self._metrics = metrics
         self._counts: WeakKeyDictionary[ServedModel, dict[str, FrameCounts]] = WeakKeyDictionary()
         """By model, since a package changed in place keeps its label, and may have other classes."""
-        self._threads = ThreadPoolExecutor(threads or available_cores(), thread_name_prefix="frame")
+        self._threads = FrameThreads(threads or available_cores())
 
     async def segment(
         self,
@@ -151,7 +151,7 @@ class Pipeline:
                 journey.abandon()
 
     def close(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown(wait=True)
 
     def _counts_of(self, model: ServedModel, priority: Priority) -> FrameCounts:
         source, known = "live" if priority is Priority.LIVE else "frames", self._counts.setdefault(model, {})

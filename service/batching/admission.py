@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 WINDOW_SECONDS = 1.0
 """Frames asked for and answered are compared over this time."""
-BURST_SECONDS = 0.1 * WINDOW_SECONDS
+BURST_SECONDS = 0.05 * WINDOW_SECONDS
 """Frames that come within this time are a burst, which may fill the house; who comes on top is refused alone."""
 OVERLOAD = 2.0
 """So many times more frames asked for than answered are too many."""

@@ -4,7 +4,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from service.batching.batcher import Batcher
 from service.batching.tickets import Inference, Priority
 from service.errors import Overloaded
+from service.frame_threads import FrameThreads
 from service.imaging.geometry import U8
 from service.journey import Journey
 from tests.support.gate import DEADLINE_SECONDS, GatedBackend
@@ -33,9 +34,10 @@ def batcher(backend: GatedBackend) -> Iterator[Batcher]:
 
 
 @pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as pool:
-        yield pool
+def threads() -> Iterator[FrameThreads]:
+    threads = FrameThreads(1)
+    yield threads
+    threads.shutdown(wait=True)
 
 
 def opened() -> tuple[str, U8]:
@@ -46,15 +48,17 @@ def closed(what: str, inference: Inference) -> tuple[str, tuple[int, ...]]:
     return what, inference.probabilities.shape
 
 
-def test_the_answer_is_made_of_what_was_opened_and_of_the_inference(
-    threads: ThreadPoolExecutor, batcher: Batcher
-) -> None:
+def held(by: threading.Event) -> None:
+    assert by.wait(DEADLINE_SECONDS)
+
+
+def test_the_answer_is_made_of_what_was_opened_and_of_the_inference(threads: FrameThreads, batcher: Batcher) -> None:
     with batcher.admit(Priority.FRAMES) as ticket:
         journey = Journey(threads, ticket, opened, closed)
         assert journey.answer.result(DEADLINE_SECONDS) == ("opened", (1, 8, 8))
 
 
-def test_an_error_on_either_side_of_the_device_is_the_answer(threads: ThreadPoolExecutor, batcher: Batcher) -> None:
+def test_an_error_on_either_side_of_the_device_is_the_answer(threads: FrameThreads, batcher: Batcher) -> None:
     def fail(*_: object) -> tuple[str, U8]:
         raise ValueError("this frame")
 
@@ -63,7 +67,7 @@ def test_an_error_on_either_side_of_the_device_is_the_answer(threads: ThreadPool
             Journey(threads, ticket, open_frame, close_frame).answer.result(DEADLINE_SECONDS)
 
 
-def test_a_failing_device_is_the_answer(threads: ThreadPoolExecutor) -> None:
+def test_a_failing_device_is_the_answer(threads: FrameThreads) -> None:
     batcher = Batcher(GatedBackend(fails_on=(0, 0, 0)), "red/1", max_frames=8)
     with batcher.admit(Priority.FRAMES) as ticket, pytest.raises(Exception, match="red/1 failed on this frame"):
         Journey(threads, ticket, opened, closed).answer.result(DEADLINE_SECONDS)
@@ -71,7 +75,7 @@ def test_a_failing_device_is_the_answer(threads: ThreadPoolExecutor) -> None:
 
 
 def test_a_frame_abandoned_while_it_is_opened_never_reaches_the_device(
-    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend
+    threads: FrameThreads, batcher: Batcher, backend: GatedBackend
 ) -> None:
     entered, leave = threading.Event(), threading.Event()
 
@@ -140,20 +144,20 @@ def test_a_frame_is_freed_at_its_end_and_not_when_the_garbage_collector_comes(
 def test_a_frame_that_is_refused_while_it_waits_for_a_thread_is_told_at_once(
     batcher: Batcher, backend: GatedBackend
 ) -> None:
-    pool, hold = ThreadPoolExecutor(1), threading.Event()
-    pool.submit(hold.wait, DEADLINE_SECONDS)
+    threads, hold = FrameThreads(1), threading.Event()
+    threads.begin(lambda: held(hold))
     with batcher.admit(Priority.FRAMES) as ticket:
-        journey = Journey(pool, ticket, opened, closed)
+        journey = Journey(threads, ticket, opened, closed)
         ticket.refuse(Overloaded("too many come"))
         with pytest.raises(Overloaded, match="too many come"):
             journey.answer.result(0)
     hold.set()
-    pool.shutdown(wait=True)
+    threads.shutdown(wait=True)
     assert backend.seen == []
 
 
 def test_a_frame_that_is_refused_while_it_is_opened_is_told_once_and_not_run(
-    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend, caplog: pytest.LogCaptureFixture
+    threads: FrameThreads, batcher: Batcher, backend: GatedBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
     entered, leave = threading.Event(), threading.Event()
 
@@ -175,14 +179,14 @@ def test_a_frame_that_is_refused_while_it_is_opened_is_told_once_and_not_run(
 
 
 def test_a_frame_abandoned_in_the_queue_is_not_run(
-    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend
+    threads: FrameThreads, batcher: Batcher, backend: GatedBackend
 ) -> None:
     backend.hold()
     with batcher.admit(Priority.FRAMES) as first, batcher.admit(Priority.FRAMES) as second:
         running = Journey(threads, first, opened, closed)
         assert backend.entered.acquire(timeout=DEADLINE_SECONDS)
         waiting = Journey(threads, second, opened, closed)
-        threads.submit(lambda: None).result(DEADLINE_SECONDS)
+        threads.begin(lambda: None).result(DEADLINE_SECONDS)
         waiting.abandon()
         backend.release()
         running.answer.result(DEADLINE_SECONDS)
@@ -191,11 +195,11 @@ def test_a_frame_abandoned_in_the_queue_is_not_run(
 
 
 def test_threads_that_are_shut_down_cancel_the_answer(batcher: Batcher) -> None:
-    threads, hold = ThreadPoolExecutor(1), threading.Event()
-    threads.submit(hold.wait, DEADLINE_SECONDS)
+    threads, hold = FrameThreads(1), threading.Event()
+    threads.begin(lambda: held(hold))
     with batcher.admit(Priority.FRAMES) as ticket:
         journey = Journey(threads, ticket, opened, closed)
-        threads.shutdown(wait=False, cancel_futures=True)
+        threads.shutdown()
         with pytest.raises(CancelledError):
             journey.answer.result(DEADLINE_SECONDS)
         late = Journey(threads, ticket, opened, closed)
@@ -205,7 +209,7 @@ def test_threads_that_are_shut_down_cancel_the_answer(batcher: Batcher) -> None:
 
 
 def test_who_is_alone_is_closed_where_it_was_run_and_who_is_not_leaves_the_device_to_the_next(
-    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend
+    threads: FrameThreads, batcher: Batcher, backend: GatedBackend
 ) -> None:
     def close_here(*_: object) -> str:
         return threading.current_thread().name
@@ -214,4 +218,4 @@ def test_who_is_alone_is_closed_where_it_was_run_and_who_is_not_leaves_the_devic
         assert Journey(threads, ticket, opened, close_here).answer.result(DEADLINE_SECONDS) == "device red/1 0"
     with batcher.admit(Priority.FRAMES) as ticket, batcher.admit(Priority.LIVE):
         closed_in = Journey(threads, ticket, opened, close_here).answer.result(DEADLINE_SECONDS)
-        assert closed_in.startswith("ThreadPoolExecutor")
+        assert closed_in.startswith("frame")
