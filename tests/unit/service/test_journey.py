@@ -108,7 +108,7 @@ def no_collector() -> Iterator[None]:
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("end", ["answered", "refused", "abandoned"])
 def test_a_frame_is_freed_at_its_end_and_not_when_the_garbage_collector_comes(
-    threads: ThreadPoolExecutor, batcher: Batcher, backend: GatedBackend, end: str
+    threads: FrameThreads, batcher: Batcher, backend: GatedBackend, end: str
 ) -> None:
     pictures: list[weakref.ref[Picture]] = []
 
