@@ -48,8 +48,9 @@ class Journey(Generic[Opened, Answer]):
         """Nobody waits any more: takes the frame out of the queue, and keeps it out once this returns."""
         with self._changed:
             self._abandoned = True
-        if self._inference is not None:
-            self._inference.cancel()
+            inference = self._inference
+        if inference is not None:
+            inference.cancel()
 
     def _follow(self, submit: Callable[[Step], "Future[None]"], step: Step) -> None:
         with self._failing():
@@ -64,12 +65,13 @@ class Journey(Generic[Opened, Answer]):
             with self._changed:
                 if self._abandoned:
                     return
-                self._inference = self._ticket.submit(prepared)
-            self._inference.add_done_callback(lambda done: self._arrive(opened, done))
+                self._inference = inference = self._ticket.submit(prepared)
+            inference.add_done_callback(lambda done: self._arrive(opened, done))
 
     def _arrive(self, opened: Opened, done: "Future[Inference]") -> None:
         """In the device's thread, which has nothing else to do when nobody else is in the house: two threads less to
         wake."""
+        self._inference = None  # whose callback holds the frame and this
         if self._ticket.is_alone():
             self._close(opened, done)
         else:

@@ -167,6 +167,7 @@ class Batcher:
         """Out of the house, and out of the queue when its caller has cancelled it."""
         self._inside[ticket.priority].pop(ticket, None)
         queue, item = self._queues[ticket.priority], ticket.item
+        ticket.leave()
         if item is None:
             self._coming -= 1
         elif item.future.cancelled() and item in queue:

@@ -53,13 +53,19 @@ class Ticket:
         """Once it was submitted."""
         self.refusal: Overloaded | None = None
         """Why it was refused after all."""
-        self.on_refusal: Callable[[Overloaded], None] = lambda _why: None
+        self.on_refusal: Callable[[Overloaded], None] = _tell_nobody
         """Told when that happens, in whatever thread; must not ask the batcher anything."""
 
     def refuse(self, why: Overloaded) -> None:
         """After all."""
         self.refusal = why
         self.on_refusal(why)
+
+    def leave(self) -> None:
+        """The house, with its frame, which is freed at once: both would hold each other until the garbage collector
+        came, and a thousand frames are a hundred megabytes."""
+        self.item = None
+        self.on_refusal = _tell_nobody
 
     def check(self) -> None:
         """Raise Overloaded when the frame was refused meanwhile; asked before the work that it would cost."""
@@ -69,6 +75,10 @@ class Ticket:
     def submit(self, frame: U8) -> "Future[Inference]":
         """Model input uint8 [h, w, 3] -> future; cancelling it before its batch starts takes it out of the queue."""
         return self._submit(frame, self)
+
+
+def _tell_nobody(_why: Overloaded) -> None:
+    pass
 
 
 Submit: TypeAlias = Callable[[U8, Ticket], "Future[Inference]"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from service.memory import share_heaps
 from service.settings import Settings
 from service.video.jobs.database import open_database
 from service.video.jobs.heartbeat import BEAT_SECONDS, Rounds, beat
@@ -34,6 +35,7 @@ _SWEEP_END_SECONDS = 2.0
 
 def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; the segment at work may end within the grace, else it is dropped and done again."""
+    share_heaps()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -1,6 +1,8 @@
 """A frame on its way between threads: every end of it reaches who waits, and a frame that nobody wants is not run."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
@@ -90,6 +92,53 @@ def test_a_frame_abandoned_while_it_is_opened_never_reaches_the_device(
     threads.shutdown(wait=True)
     assert backend.seen == []
     assert not journey.answer.done()
+
+
+class Picture:
+    """What a frame holds until its end."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("end", ["answered", "refused", "abandoned"])
+def test_a_frame_is_freed_at_its_end_and_not_when_the_garbage_collector_comes(
+    threads: FrameThreads, batcher: Batcher, backend: GatedBackend, end: str
+) -> None:
+    pictures: list[weakref.ref[Picture]] = []
+
+    def picture() -> Picture:
+        made = Picture()
+        pictures.append(weakref.ref(made))
+        return made
+
+    def travel() -> None:
+        encoded = picture()
+
+        def open_picture() -> tuple[tuple[Picture, Picture], U8]:
+            return (encoded, picture()), FRAME
+
+        with batcher.admit(Priority.FRAMES) as ticket:
+            journey = Journey(threads, ticket, open_picture, lambda _pictures, _inference: end)
+            assert backend.entered.acquire(timeout=DEADLINE_SECONDS)
+            if end == "refused":
+                ticket.refuse(Overloaded("too many come"))
+            elif end == "answered":
+                backend.release()
+                assert journey.answer.result(DEADLINE_SECONDS) == "answered"
+            journey.abandon()
+
+    backend.hold()
+    travel()
+    backend.release()
+    threads.shutdown(wait=True)
+    batcher.close()
+    assert [held() for held in pictures] == [None, None]
 
 
 def test_a_frame_that_is_refused_while_it_waits_for_a_thread_is_told_at_once(
