@@ -47,7 +47,10 @@ class ServedModel:
         """Have frames that are not alone run beside each other, where that answers more of them."""
         backend = self.loaded.open_under_load()
         if backend is not None:
-            self.batcher.add_lanes(backend)
+            try:
+                self.batcher.add_lanes(backend)
+            except RuntimeError:
+                log.exception("%s has not all the threads of its lanes", self.label)
             log.info("%s under load: %d lanes of %d threads", self.label, backend.lanes, backend.threads)
 
     @contextmanager

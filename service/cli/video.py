@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress, TimeRemainingColumn
 
 from service.cli.segment import newest_package
+from service.memory import share_heaps
 from service.settings import Settings
 from service.video.decoding.limits import DecoderLimits
 from service.video.options import VideoOptions
@@ -18,6 +19,7 @@ from service.video.segments.threads import codec_threads
 
 def annotate_video(settings: Settings, file: Path, out: Path, model: str | None, options: VideoOptions) -> None:
     """Write annotated.mp4, tables, masks, summary and report into `out`; raises UndecodableVideo, StartError."""
+    share_heaps()
     cv2.setNumThreads(1)  # the stages run beside each other already
     loaded = load_for_videos(newest_package(settings, model), settings)
     columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())

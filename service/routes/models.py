@@ -68,5 +68,8 @@ def _summary(request: Request, model: ServedModel) -> dict[str, Any]:
         "threads": backend.threads,
         "lanes": under_load.lanes,
         "lane_threads": under_load.threads,
-        "candidates": [candidate.model_dump() for candidate in model.loaded.choice.candidates],
+        "candidates": [
+            candidate.model_dump() | {"chosen_under_load": candidate.chosen_under_load and under_load is not backend}
+            for candidate in model.loaded.choice.candidates
+        ],
     }

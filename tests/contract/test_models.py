@@ -6,6 +6,7 @@ from typing import Any
 from service.backends import Backend
 from service.backends.choice import Choice
 from service.backends.trial import Measured
+from service.errors import PackageError
 from service.manifest.package import Package
 from service.settings import Settings
 from tests.support.red import FakeBackend
@@ -44,6 +45,19 @@ async def test_a_model_tells_what_a_lone_frame_has_and_what_several_have(tmp_pat
     assert shown == [(1, 2, True, False), (2, 1, False, True)]
     assert [line["frames_per_second"] for line in model["candidates"]] == [125.0, 200.0]
     assert [line["milliseconds"] for line in model["candidates"]] == [8.0, None]
+
+
+def test_lanes_that_do_not_open_are_not_said_to_run_anything(tmp_path: Path) -> None:
+    def refuse() -> FakeBackend:
+        raise PackageError("no memory for streams")
+
+    def without_memory(*_: object) -> Choice:
+        return Choice(FakeBackend(), (_ALONE, _IN_LANES), open_under_load=refuse)
+
+    with running(red_settings(tmp_path), without_memory) as client:
+        model = client.get("/v1/models/red").json()
+    assert model["lanes"] == 1
+    assert [line["chosen_under_load"] for line in model["candidates"]] == [False, False]
 
 
 def test_a_model_without_lanes_runs_one_frame_at_a_time(tmp_path: Path) -> None:

@@ -141,6 +141,23 @@ def test_a_frame_is_freed_at_its_end_and_not_when_the_garbage_collector_comes(
     assert [held() for held in pictures] == [None, None]
 
 
+def test_a_frame_abandoned_while_it_waits_for_a_thread_is_not_opened(
+    threads: FrameThreads, batcher: Batcher, backend: GatedBackend
+) -> None:
+    hold, was_opened = threading.Event(), threading.Event()
+    threads.begin(lambda: held(hold))
+
+    def open_frame() -> tuple[str, U8]:
+        was_opened.set()
+        return opened()
+
+    with batcher.admit(Priority.FRAMES) as ticket:
+        Journey(threads, ticket, open_frame, closed).abandon()
+    hold.set()
+    threads.begin(lambda: None).result(DEADLINE_SECONDS)
+    assert not was_opened.is_set()
+
+
 def test_a_frame_that_is_refused_while_it_waits_for_a_thread_is_told_at_once(
     batcher: Batcher, backend: GatedBackend
 ) -> None:

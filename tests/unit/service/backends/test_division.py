@@ -10,7 +10,7 @@ from service.backends.candidates import Candidate
 from service.backends.choice import Choice, choose
 from service.backends.division import best_division, divisions
 from service.backends.openvino import is_installed
-from service.errors import PackageError
+from service.errors import InferenceFailed, PackageError
 from service.imaging.geometry import U8
 from service.manifest.package import Package
 from service.settings import Settings
@@ -76,7 +76,9 @@ def test_lanes_that_answer_more_frames_are_for_those_under_load(tmp_path: Path, 
     assert choice.open_under_load is not None
     under_load = choice.open_under_load()
     assert (under_load.lanes, under_load.threads) == (2, 1)
-    assert script.opened == ["openvino int8 2", "openvino int8 1 x2"], "what was measured serves"
+    assert script.opened == ["openvino int8 2", "openvino int8 1 x2", "openvino int8 1 x2"], (
+        "lanes are opened when asked for"
+    )
     assert [line.frames_per_second for line in choice.candidates] == pytest.approx([125.0, 200.0], rel=0.05)
     assert [line.milliseconds for line in choice.candidates] == [pytest.approx(8.0), None]
 
@@ -135,3 +137,21 @@ def test_lanes_that_do_not_open_leave_the_lone_run(tmp_path: Path, both: Package
     choice = choose(both, settings, "cpu", bench)
     assert choice.open_under_load is None
     assert [line.refused for line in choice.candidates] == [None, "no memory for a second one"]
+
+
+@NEEDS_OPENVINO
+def test_lanes_that_fail_once_all_of_them_work_leave_the_lone_run(tmp_path: Path, both: Package) -> None:
+    script = ScriptedBench()
+    runs = 0
+
+    def fail_after_the_golden_frames(answer: U8) -> U8:
+        nonlocal runs
+        runs += 1
+        if runs > len(both.golden()[0]):
+            raise InferenceFailed("no memory for two at once")
+        return answer
+
+    script.answers["openvino int8 1 x2"] = fail_after_the_golden_frames
+    choice = divided(both, tmp_path, script)
+    assert choice.open_under_load is None
+    assert [line.refused for line in choice.candidates] == [None, "no memory for two at once"]

@@ -112,6 +112,15 @@ def test_of_a_burst_after_a_quiet_time_only_what_the_house_can_not_hold_is_refus
     assert (house.refused, len(house.inside)) == (1, house.admission.most)
 
 
+def test_a_burst_is_none_the_less_one_when_a_few_frames_came_before_it() -> None:
+    house = House()
+    house.stream(frames_a_second=5, for_seconds=3)
+    for _ in range(house.admission.most + 1):
+        house.ask()
+    assert not house.admission.overloaded
+    assert house.refused <= 2
+
+
 def test_after_a_quiet_time_the_speed_is_that_of_the_time_since() -> None:
     house = House(most=64, seconds=0.02)
     house.stream(frames_a_second=10 / house.seconds, for_seconds=0.2)

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 import numpy as np
 import pytest
 
+from service.batching.admission import BURST_SECONDS
 from service.batching.batcher import Batcher
 from service.batching.tickets import Inference, Priority
 from service.errors import InferenceFailed, NotReady, Overloaded
@@ -147,6 +148,7 @@ def test_under_overload_who_came_last_is_refused_although_it_was_let_in(houses: 
     house.answer(numbered(6))
     running = house.occupy()
     futures = [house.send(numbered(number)) for number in (1, 2, 3)]
+    house.now += 2 * BURST_SECONDS
     with pytest.raises(Overloaded, match="the limit is 2 while more come than can be answered"):
         house.send(numbered(5))
     for future in futures[1:]:
@@ -163,6 +165,7 @@ def test_under_overload_a_frame_is_refused_before_it_is_decoded(houses: list[Hou
     house = open_house(houses, max_frames=4, run_seconds={1: 0.01})
     house.answer(numbered(6))
     tickets = [house.tickets.enter_context(house.batcher.admit(Priority.FRAMES)) for _ in range(4)]
+    house.now += 2 * BURST_SECONDS
     with pytest.raises(Overloaded):
         house.batcher.check_room(Priority.FRAMES)
     for ticket in tickets[:2]:
@@ -180,6 +183,7 @@ def test_under_overload_every_lane_has_a_frame_and_one_more_is_made_ready(houses
     house.answer(numbered(6))
     for _ in range(6):
         house.tickets.enter_context(house.batcher.admit(Priority.FRAMES))
+    house.now += 2 * BURST_SECONDS
     with pytest.raises(Overloaded, match="the limit is 3 while more come"):
         house.batcher.check_room(Priority.FRAMES)
 
