@@ -135,6 +135,7 @@ class ObjectStore:
 
     def _share_folder(self, local: Path, key: str) -> bool:
         attempt = uuid.uuid4().hex[:8]
+        won = True
         names = sorted(path.name for path in local.iterdir())
         try:
             with _answering():
@@ -142,12 +143,15 @@ class ObjectStore:
                     self._put(local / name, f"{key}.{attempt}/{name}")
                 mark = json.dumps({"try": attempt, "files": names}).encode()
                 self._files.pipe_file(key + _MARK, mark, mode="create")
-        except FileExistsError:
-            self._remove(f"{key}.{attempt}")
-            shutil.rmtree(local)
-            return False
+        except (
+            FileExistsError
+        ):  # also when the mark is ours: it was stored, the answer lost, and the client tried again
+            mark_there = self._read_mark(key)
+            won = mark_there is not None and mark_there["try"] == attempt
+            if not won:
+                self._remove(f"{key}.{attempt}")
         shutil.rmtree(local)
-        return True
+        return won
 
     def publish(self, job_id: str, names: Sequence[str]) -> None:
         results = self._scratch.place(job_id).results

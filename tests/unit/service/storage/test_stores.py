@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from service.errors import NoSpace, NotReady, StorageUnavailable, UnknownVideo
 from service.manifest.package import sha256_of
@@ -251,6 +252,29 @@ class TestObjectStore(StoreTests):
             assert not one.share(JOB, "encoder.json")
             assert (place.segments / "encoder.json").read_text() == "mine"
         assert len(self.left("00000")) == 3
+
+    def test_a_piece_is_kept_whose_mark_was_stored_but_the_answer_lost(self, machine: Open) -> None:
+        """The client tries again by itself, and hears that the mark is there already."""
+        store, lost = machine("one"), []
+        adopt(store)
+
+        def note(params: dict[str, object], context: dict[str, object], **_: object) -> None:
+            context["conditional"] = "IfNoneMatch" in params
+
+        def lose(context: dict[str, object], **_: object) -> None:
+            if context["conditional"] and not lost:
+                lost.append(self.left(".piece"))
+                raise ReadTimeoutError(endpoint_url="the store")
+
+        events = store._files._s3.meta.events  # type: ignore[attr-defined]
+        events.register("provide-client-params.s3.PutObject", note)
+        events.register("after-call.s3.PutObject", lose)
+        assert make_piece(store, "row")
+        assert len(lost) == len(lost[0]) == 1, "it was not stored, or its answer not lost"
+        other = machine("two")
+        with other.at(JOB) as place:
+            other.take(JOB, ["00000"])
+            assert (place.segments / "00000" / "rows.jsonl").read_text() == "row"
 
     def test_a_piece_without_its_mark_is_no_piece(self, machine: Open) -> None:
         """What a worker leaves that is killed while it brings a piece."""
