@@ -17,6 +17,7 @@ _TABLES_LOCK = 0x656E646F
 """Number of the advisory lock under which tables are made."""
 _ENTRY_LOCK = _TABLES_LOCK + 1
 """Number of the advisory lock under which jobs are counted and added."""
+_QUEUE_CONNECTIONS = 8
 
 jobs = sa.Table(
     "video_jobs",
@@ -123,6 +124,16 @@ def open_database(settings: Settings) -> sa.Engine:
             "ENDOMASK_DATABASE_URL right?"
         ) from error
     return engine
+
+
+def open_queue_database(settings: Settings) -> sa.Engine | None:
+    """An engine for DBOS, with a pool of its own: its pollers can't keep ours from a connection. None with SQLite, for
+    which it makes one itself. The caller disposes of it."""
+    if not settings.database_url:
+        return None
+    from service.video.jobs.punctual import open_punctual  # noqa: PLC0415  (not needed with SQLite)
+
+    return open_punctual(sa.make_url(settings.database_url), pool_size=_QUEUE_CONNECTIONS, max_overflow=0)
 
 
 def upsert(connection: sa.Connection, table: sa.Table) -> Any:

@@ -47,10 +47,11 @@ class PunctualConnection(psycopg.Connection[Any]):
             raise
 
 
-def open_punctual(url: sa.URL) -> sa.Engine:
-    """What the URL says itself goes before our settings."""
+def open_punctual(url: sa.URL, **pool: int) -> sa.Engine:
+    """What the URL says itself goes before our settings. `pool` are SQLAlchemy's settings of the engine's pool."""
     patience = {name: value for name, value in LIBPQ.items() if name not in url.query}
-    engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=patience)
+    url = url.set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, pool_pre_ping=True, connect_args=patience, **pool)
     sa.event.listen(engine, "do_connect", _connect)
     sa.event.listen(engine, "connect", _set_session)
     return engine

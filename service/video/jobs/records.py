@@ -115,6 +115,12 @@ class JobTable:
         with self._engine.connect() as connection:
             return list(connection.execute(sa.select(jobs.c.id).where(ended)).scalars())
 
+    def ended_before(self, then_s: float) -> set[str]:
+        """Jobs that had ended at that time."""
+        ended = jobs.c.status.not_in(ACTIVE) & (jobs.c.finished_at < then_s)
+        with self._engine.connect() as connection:
+            return set(connection.execute(sa.select(jobs.c.id).where(ended)).scalars())
+
     def begin(self, job_id: str) -> bool:
         """Mark a job as running; False when it was cancelled or deleted meanwhile."""
         started = sa.func.coalesce(jobs.c.started_at, time.time())

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from service.memory import share_heaps
 from service.settings import Settings
-from service.video.jobs.database import open_database
+from service.video.jobs.database import open_database, open_queue_database
 from service.video.jobs.heartbeat import BEAT_SECONDS, Rounds, beat
 from service.video.workers.slot import Slot, slot
 
@@ -58,16 +58,18 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     from service.video.workers.retention import Retention  # noqa: PLC0415
     from service.video.workers.runner import Runner  # noqa: PLC0415
     from service.video.workers.takeover import TakeOver  # noqa: PLC0415
+    from service.video.workers.unfinished import UnfinishedWork  # noqa: PLC0415
     from service.video.workers.workflow import launch, shut_down  # noqa: PLC0415
 
     cv2.setNumThreads(1)  # the stages run beside each other already
     store = open_store(settings)
     runner = Runner(settings, engine, store)
     outage = Outage(JobTable(engine), runner.stopping, settings.storage_outage_minutes)
-    activity = launch(settings, runner, outage, held.worker_id)
+    queue_engine = open_queue_database(settings)
+    activity = launch(settings, runner, outage, held.worker_id, queue_engine)
     log.info("worker %s takes videos", held.worker_id)
     taking = TakeOver(engine, store, held.worker_id)
-    sweeper = Sweeper([taking.sweep, Retention(settings, engine, store).sweep])
+    sweeper = Sweeper([taking.sweep, UnfinishedWork(engine, store).sweep, Retention(settings, engine, store).sweep])
     _keep_house(engine, held, taking, sweeper, activity, stop)
     runner.stopping.set()
     if not activity.wait_until_idle(settings.shutdown_grace_seconds - _ABANDON_SECONDS):
@@ -75,6 +77,8 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
         activity.wait_until_idle(_ABANDON_SECONDS)
     sweeper.wait(_SWEEP_END_SECONDS)
     shut_down()
+    if queue_engine is not None:
+        queue_engine.dispose()
     taking.leave()
     store.close()
 

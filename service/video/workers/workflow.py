@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import Concatenate, ParamSpec, TypeVar
 
+import sqlalchemy as sa
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
+from service.errors import NotReady
 from service.settings import Settings
 from service.video.jobs.database import database_url
-from service.video.jobs.punctual import LIBPQ
 from service.video.jobs.queueing import (
     APPLICATION,
     APPLICATION_VERSION,
@@ -35,7 +36,6 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _QUEUE_POLL_SECONDS = 0.5
-_MOST_CONNECTIONS = 8
 
 
 class Activity:
@@ -65,15 +65,16 @@ class Activity:
             return self._changed.wait_for(lambda: not self._ids, timeout=max(0.0, seconds))
 
 
-def launch(settings: Settings, runner: Runner, outage: Outage, worker_id: str) -> Activity:
-    """Start DBOS and take work from its queues."""
+def launch(
+    settings: Settings, runner: Runner, outage: Outage, worker_id: str, queue_engine: sa.Engine | None
+) -> Activity:
+    """Start DBOS, on an engine that `open_queue_database` gave, and take work from its queues."""
     activity = Activity()
     DBOS(
         config={
             "name": APPLICATION,
             "system_database_url": database_url(settings),
-            "sys_db_pool_size": _MOST_CONNECTIONS,
-            "db_engine_kwargs": {"connect_args": dict(LIBPQ)} if settings.database_url else {},
+            "system_database_engine": queue_engine,
             "application_version": APPLICATION_VERSION,
             "executor_id": worker_id,
             "enable_otlp": False,
@@ -128,10 +129,10 @@ def _process_video(
         runner.watch(job_id, segments)
         _step("finish", outage, runner.finish, job_id)
     except Cancelled:
-        _drop(runner, outage, job_id, windows)
+        _drop(runner, job_id, windows)
     except Exception as error:  # noqa: BLE001  (a job's failure is its own; it is noted and logged there)
         runner.failed(job_id, error)
-        _drop(runner, outage, job_id, windows)
+        _drop(runner, job_id, windows)
 
 
 def _process_window(runner: Runner, outage: Outage, job_id: str, first: int, after: int) -> None:
@@ -152,13 +153,16 @@ def _step(
     return DBOS.run_step({"name": name}, lambda: outage.outlast(work, job_id, *args, **kwargs))
 
 
-def _drop(runner: Runner, outage: Outage, job_id: str, windows: list[str]) -> None:
+def _drop(runner: Runner, job_id: str, windows: list[str]) -> None:
     """Take the windows that nobody has begun from the queue; those at work see by themselves that the job has ended.
-    The files come last: their store may fail."""
+    The files come last: their store may fail. It is not waited for, since other jobs wait for this one's slot."""
     runner.cancelled(job_id)
     if windows:
         DBOS.cancel_workflows(windows)
-    outage.outlast(runner.clear_up, job_id)
+    try:
+        runner.clear_up(job_id)
+    except (NotReady, OSError) as error:
+        log.warning("the unfinished work of video %s is left to the sweep: %s", job_id, error)
 
 
 def shut_down() -> None:

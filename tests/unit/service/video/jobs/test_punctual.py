@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
+from service.settings import Settings
 from service.video.jobs import punctual
-from service.video.jobs.database import one_at_a_time
+from service.video.jobs.database import one_at_a_time, open_queue_database
 from service.video.jobs.punctual import open_punctual
 from tests.support.postgres import Postgres, programs, running_postgres
 
@@ -63,6 +64,24 @@ def test_a_server_that_hangs_before_a_connection_is_made_is_given_up_too(
     with impatient.connect() as connection:
         assert connection.execute(sa.text("SELECT 1")).scalar() == 1
     impatient.dispose()
+
+
+def test_the_queues_engine_is_as_punctual_and_heeds_the_url_too(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(punctual, "ANSWER_SECONDS", 0.5)
+    queue = open_queue_database(Settings(database_url=f"{postgres.url}?tcp_user_timeout=4000"))
+    assert queue is not None
+    with queue.connect() as connection:
+        parameters = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+        assert (parameters["tcp_user_timeout"], parameters["keepalives_idle"]) == ("4000", "10")
+        postgres.hang()
+        try:
+            with pytest.raises(OperationalError):
+                connection.execute(sa.text("SELECT 1"))
+        finally:
+            postgres.wake()
+    queue.dispose()
 
 
 def test_an_error_of_a_statement_keeps_its_connection(engine: sa.Engine) -> None:

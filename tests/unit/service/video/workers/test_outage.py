@@ -101,7 +101,7 @@ def test_a_job_that_ends_waits_no_more(bench: Bench) -> None:
     assert bench.table.get(JOB).waiting_since is None
 
 
-def test_clearing_up_after_a_job_that_is_gone_waits_too(bench: Bench) -> None:
+def test_a_step_of_a_job_that_was_deleted_meanwhile_is_done_again_too(bench: Bench) -> None:
     bench.table.delete(JOB)
     step = Step(AWAY, AWAY)
     assert bench.outage.outlast(lambda _job: step(), JOB) == 7
