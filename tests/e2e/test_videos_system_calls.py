@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -88,17 +89,23 @@ def test_nothing_that_the_database_tells_of_is_lost_with_the_power(finished: tup
     assert not lost
 
 
+def traced_copy(folder: Path, deed: str) -> Path:
+    """Where `moments` has the deed done."""
+    return folder.with_name(f"{folder.name}-traced-{deed}")
+
+
 def moments(
     deed: str, folder: Path, clip: Path, chance: random.Random, kinds: tuple[str, ...] = CHANGING
 ) -> list[tuple[str, int]]:
     """Calls of the deed, each as its name and which one of that name it is for its thread."""
-    copy = folder.with_name(f"{folder.name}-traced-{deed}")
+    copy = traced_copy(folder, deed)
     shutil.copytree(folder, copy)
     calls = trace(command(deed, copy, clip), copy / "calls.txt")
     most: Counter[str] = Counter()
     for (_, name), times in Counter((call.thread, call.name) for call in calls if call.name in kinds).items():
         most[name] = max(most[name], times)
-    return sorted(chance.sample([(name, n) for name in most for n in range(1, most[name] + 1)], CALLS))
+    every = [(name, n) for name in most for n in range(1, most[name] + 1)]
+    return sorted(chance.sample(every, min(CALLS, len(every))))
 
 
 @pytest.mark.parametrize("seed", [SEED], ids="seed={}".format)
@@ -107,10 +114,11 @@ def test_a_job_that_is_killed_at_a_system_call_ends_as_if_nothing_had_been(
 ) -> None:
     empty = tmp_path / "empty"
     shutil.copytree(finished[0] / "models", empty / "models")
+    killed = []
     for name, number in moments("work", empty, clip, random.Random(seed)):
         folder = tmp_path / f"{name}-{number}"
         shutil.copytree(empty, folder)
-        kill_at(command("work", folder, clip), name, number)
+        killed.append(kill_at(command("work", folder, clip), name, number))
         trace(command("work", folder, clip), folder / "again.txt")
         assert results(folder) == expected, f"killed at {name} {number}"
         assert status(folder) == "succeeded"
@@ -118,6 +126,7 @@ def test_a_job_that_is_killed_at_a_system_call_ends_as_if_nothing_had_been(
         left = [path for place in ("incoming", "trash") for path in (folder / "data" / place).iterdir()]
         assert not left, f"killed at {name} {number}"
         assert {path.name for path in (folder / "data/videos" / JOB).iterdir()} == {"source", "results"}
+    assert any(killed), "nothing was killed"
 
 
 @pytest.mark.parametrize("deed", ["delete", "retention"])
@@ -127,16 +136,18 @@ def test_a_deletion_that_is_killed_at_a_system_call_is_ended_by_the_next(
 ) -> None:
     full = tmp_path / "full"
     shutil.copytree(finished[0], full)
+    killed = []
     for name, number in moments(deed, full, clip, random.Random(seed)):
         folder = tmp_path / f"{name}-{number}"
         shutil.copytree(full, folder)
-        kill_at(command(deed, folder, clip), name, number)
+        killed.append(kill_at(command(deed, folder, clip), name, number))
         if status(folder) is None:
             sweep_once_it_has_rested(folder)
         else:
             trace(command(deed, folder, clip), folder / "again.txt")
         assert not [path for path in (folder / "data").rglob("*") if JOB in str(path)], f"killed at {name} {number}"
         assert status(folder) is None
+    assert any(killed), "nothing was killed"
 
 
 @pytest.mark.parametrize("seed", [SEED], ids="seed={}".format)
@@ -155,11 +166,13 @@ def test_a_job_in_a_bucket_that_is_killed_at_a_request_ends_as_if_nothing_had_be
         shutil.copytree(finished[0] / "models", counted / "models")
         monkeypatch.setenv("ENDOMASK_STORAGE_URL", f"s3://{BUCKET}/counted")
         requests = moments("work", counted, clip, chance, SENDING)
-        for name, number in requests:
+        deletions = moments("delete", traced_copy(counted, "work"), clip, chance, SENDING)
+        works_killed, deletions_killed = [], []
+        for (name, number), deletion in zip(requests, cycle(deletions), strict=False):
             folder, prefix = tmp_path / f"{name}-{number}", f"{name}-{number}"
             shutil.copytree(finished[0] / "models", folder / "models")
             monkeypatch.setenv("ENDOMASK_STORAGE_URL", f"s3://{BUCKET}/{prefix}")
-            kill_at(command("work", folder, clip), name, number)
+            works_killed.append(kill_at(command("work", folder, clip), name, number))
             trace(command("work", folder, clip), folder / "again.txt")
             assert status(folder) == "succeeded"
             top = f"{prefix}/videos/{JOB}"
@@ -168,10 +181,12 @@ def test_a_job_in_a_bucket_that_is_killed_at_a_request_ends_as_if_nothing_had_be
             assert {result: s3.read(f"{top}/results/{result}") for result in COMPARED} == {
                 result: expected[result] for result in COMPARED
             }
-            kill_at(command("delete", folder, clip), name, chance.randint(1, 6))
+            deletions_killed.append(kill_at(command("delete", folder, clip), *deletion))
             trace(command("delete", folder, clip), folder / "deleted.txt")
             assert not s3.keys(prefix)
             assert status(folder) is None
+    assert any(works_killed), "no job was killed"
+    assert any(deletions_killed), "no deletion was killed"
 
 
 def status(folder: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,10 +42,15 @@ def trace(command: list[str], log: Path) -> list[Call]:
 
 
 def kill_at(command: list[str], name: str, number: int) -> bool:
-    """Run a command that is killed when a thread of it makes its `number`th call of this name; False when none did."""
+    """Run a command that is killed when a thread of it makes its `number`th call of this name; False when none did, and
+    it succeeded. Raises CalledProcessError when it failed by itself."""
     assert STRACE is not None
     inject = ["-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}", "-o", "/dev/null"]
-    return subprocess.run([STRACE, "-f", *inject, *command], check=False).returncode != 0
+    done = subprocess.run([STRACE, "-f", *inject, *command], check=False)
+    if done.returncode == -signal.SIGKILL:  # strace ends as its command did
+        return True
+    done.check_returncode()
+    return False
 
 
 def _calls(lines: list[str]) -> Iterator[Call]:

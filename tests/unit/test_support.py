@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.support import images, videos
+from tests.support.system_calls import STRACE, kill_at
 
 FFPROBE = shutil.which("ffprobe")
 needs_ffprobe = pytest.mark.skipif(FFPROBE is None, reason="ffprobe is not installed (Debian package ffmpeg)")
@@ -246,3 +247,14 @@ def test_playlists_do_lead_to_the_files_they_name_when_nothing_forbids_it(tmp_pa
     for path, options in ((hls, {}), (concat, {"safe": "0"})):
         with av.open(str(path), options=options) as container:
             assert next(container.decode(video=0)).width == videos.WIDTH
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed (Debian: strace)")
+def test_only_a_kill_at_the_call_is_taken_for_one(tmp_path: Path) -> None:
+    make = ["mkdir", *(str(tmp_path / name) for name in ("one", "two"))]
+    assert kill_at(make, "mkdir", 1)
+    assert not (tmp_path / "two").exists()
+    shutil.rmtree(tmp_path / "one", ignore_errors=True)
+    assert not kill_at(make, "mkdir", 3), "there is no third call"
+    with pytest.raises(subprocess.CalledProcessError):
+        kill_at(make, "mkdir", 3)  # both are there already
