@@ -74,3 +74,22 @@ def _delete_one_of_two(cluster: Cluster, api: VideoApi, tmp_path: Path) -> None:
     assert api.get(kept)["status"] == "succeeded"
     assert api.file(kept, "summary.json")
     assert api.client.get(f"/v1/videos/{gone['id']}").status_code == 404
+
+
+def test_unfinished_work_that_an_ended_job_left_is_swept_by_the_next_worker(cluster: Cluster, tmp_path: Path) -> None:
+    url = cluster.start_server("server")
+    cluster.start_worker("worker")
+    with VideoApi(url) as api:
+        job = api.upload(videos.write_video(tmp_path / "clip.mp4", frames=40))
+        assert api.wait(job)["status"] == "succeeded"
+        assert cluster.stop("worker") == 0
+        segments = cluster.data_dir / "videos" / job["id"] / "segments"
+        (segments / "00000").mkdir(parents=True)
+        with closing(sqlite3.connect(cluster.data_dir / "endomask.sqlite")) as database, database:
+            database.execute("UPDATE video_jobs SET finished_at = finished_at - 7200")
+        cluster.start_worker("another")
+        deadline = time.monotonic() + DEADLINE_S
+        while segments.exists():
+            assert time.monotonic() < deadline, "it is left for ever"
+            time.sleep(0.1)
+        assert api.file(job, "summary.json")

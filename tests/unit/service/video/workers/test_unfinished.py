@@ -55,9 +55,10 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 def test_what_jobs_left_that_have_ended_goes_once_it_has_rested_and_nothing_else(bench: Bench) -> None:
     for status in ("queued", "failed", "cancelled", "succeeded"):
         bench.job(status, status)
+    bench.now_s += ABANDONED_AFTER_SECONDS - 300
     bench.unfinished.sweep()
     assert bench.jobs_with_segments() == {"queued", "failed", "cancelled", "succeeded"}, "somebody may be at them"
-    bench.now_s += ABANDONED_AFTER_SECONDS + 1
+    bench.now_s += 600
     bench.unfinished.sweep()
     assert bench.jobs_with_segments() == {"queued"}
     top = f"{bench.prefix}/videos/failed/"
