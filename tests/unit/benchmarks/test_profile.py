@@ -18,18 +18,23 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.timeout(60), pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 BUSY = """
 import sys, threading, time
+may_end = threading.Event()
 def burn(seconds):
     until = time.thread_time() + seconds
     while time.thread_time() < until: pass
-short = threading.Thread(target=burn, args=(0.2,), name="short_3")
-long = threading.Thread(target=burn, args=(0.4,), name="long_1")
-short.start(); long.start(); short.join(); long.join()
-print("done", flush=True)
+    may_end.wait()
+names = {"short_3": 0.2, "long_1": 0.4}
+threads = [threading.Thread(target=burn, args=(seconds,), name=name) for name, seconds in names.items()]
+for thread in threads: thread.start()
+sys.stdin.readline()
+may_end.set()
+for thread in threads: thread.join()
+print("ended", flush=True)
 sys.stdin.read()
 """
 
 
-def test_threads_are_told_by_name_also_those_that_have_ended(tmp_path: Path) -> None:
+async def test_threads_are_told_by_name_also_those_that_have_ended(tmp_path: Path) -> None:
     (tmp_path / "busy.py").write_text(BUSY)
     environment = environment_of()
     environment["PYTHONPATH"] += f"{os.pathsep}{tmp_path}"
@@ -37,9 +42,17 @@ def test_threads_are_told_by_name_also_those_that_have_ended(tmp_path: Path) -> 
     with family() as name, thread_watch(name) as watch:
         before = watch.snapshot()
         environment |= {MARKER: name}
-        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: ASYNC220
+            assert process.stdin is not None
             assert process.stdout is not None
-            assert process.stdout.readline() == b"done\n"
+
+            def seconds(thread: str) -> float:
+                return between(before, watch.snapshot()).get(("busy", thread), 0.0)
+
+            await until(lambda: seconds("long") > seconds("short") > 0.1)
+            process.stdin.write(b"end\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"ended\n"
             used = between(before, watch.snapshot())
             process.communicate()
     assert {process for process, _ in used} == {"busy"}
