@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -52,7 +53,7 @@ def make_piece(store: Store, text: str, piece: str = "00000") -> bool:
         return store.share(JOB, piece)
 
 
-class StoreTests:
+class StoreTests(ABC):
     """The tests; a subclass says what `settings` a machine of a name has."""
 
     @pytest.fixture
@@ -68,8 +69,8 @@ class StoreTests:
         for store in opened.values():
             store.close()
 
-    def settings(self, name: str) -> Settings:
-        raise NotImplementedError
+    @abstractmethod
+    def settings(self, name: str) -> Settings: ...
 
     def test_an_upload_is_on_every_machine_as_it_came(self, machine: Open) -> None:
         adopt(machine("server"))
@@ -159,9 +160,9 @@ class StoreTests:
         assert not self.left(JOB)
         store.delete(JOB)
 
+    @abstractmethod
     def left(self, part: str) -> list[str]:
         """Paths of what is stored under a name that holds this."""
-        raise NotImplementedError
 
 
 class TestFolderStore(StoreTests):
