@@ -40,6 +40,9 @@ class NetSpec(Part):
     """Any encoder of segmentation_models_pytorch, or `tu-` and the name of a timm model that gives features."""
     options: dict[str, int | float | str | bool | list[int] | None] = {}
     """Further arguments of the architecture, e.g. `decoder_channels: [128, 64, 48, 32, 16]`."""
+    output_stride: Literal[1, 2, 4, 8] = 1
+    """Of a U-Net: its decoder ends at 1/2, 1/4 or 1/8 of the input's size (finer blocks of `decoder_channels` are not
+    built), and the head draws the mask's pixels from there."""
 
 
 class DataUse(Part):

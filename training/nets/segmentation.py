@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from training.config import NetSpec
 from training.errors import PresetError
 from training.nets.encoder_weights import drop_classifier, hub_weights, load_encoder
+from training.nets.subpixel import end_at_stride
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -39,6 +40,8 @@ class SegmentationNet(nn.Module):
 def build_net(spec: NetSpec, channels: int, pretrained: Path | str | None) -> SegmentationNet:
     """`pretrained`: a file of encoder weights, `hub` to download them, None for random weights. Raises PresetError."""
     body = _build_body(spec, channels, hub_weights(spec.encoder) if pretrained == "hub" else None)
+    if spec.output_stride > 1:
+        end_at_stride(body, spec.output_stride, channels)
     encoder = body.get_submodule("encoder")
     drop_classifier(encoder)
     if isinstance(pretrained, Path):

@@ -82,6 +82,15 @@ class TestUnetOnLite2(NetContract):
     channels = 3
 
 
+class TestUnetThatDrawsItsMaskFromAQuarter(NetContract):
+    spec = NetSpec(encoder="tu-tf_efficientnet_lite2", options=LITE, output_stride=4)
+
+
+class TestUnetThatDrawsSeveralClassesFromAHalf(NetContract):
+    spec = NetSpec(options=LITE, output_stride=2)
+    channels = 3
+
+
 class TestUnetOnEfficientNetB4(NetContract):
     spec = NetSpec(encoder="efficientnet-b4")
     channels = 10
@@ -206,6 +215,11 @@ def test_the_hub_s_name_of_the_weights_belongs_to_the_encoder() -> None:
         ({"architecture": "unit"}, "unit on tu-tf_efficientnet_lite0 can't be built"),
         ({"encoder": "resnet51"}, "unet on resnet51 can't be built: .*resnet51"),
         ({"options": {"decoder": 3}}, "can't be built: .*decoder"),
+        ({"architecture": "fpn", "output_stride": 4}, "output_stride 4 is for architecture unet, this one is fpn"),
+        (
+            {"options": {"encoder_depth": 3, "decoder_channels": [64, 32, 16]}, "output_stride": 8},
+            "output_stride 8 leaves no block of a decoder of 3 blocks",
+        ),
     ],
 )
 def test_a_net_that_can_t_be_built_says_why(spec: dict[str, object], said: str) -> None:
