@@ -13,4 +13,4 @@ def planes_of_frame(frame: av.VideoFrame, size: tuple[int, int] | None = None) -
     height, width = size or (frame.height, frame.width)
     views = planes_of(np.zeros(picture_bytes(height, width), np.uint8), height, width)
     header = write_picture(frame, 0, views)
-    return Planes(*views, Colour(header.space, header.range, header.primaries, header.transfer))
+    return Planes.of(*views, Colour(header.space, header.range, header.primaries, header.transfer))

@@ -130,4 +130,4 @@ def _to_planes(rgb: U8) -> Planes:
         np.asarray(cv2.resize(np.ascontiguousarray(yuv[..., k]), half, interpolation=cv2.INTER_AREA), np.uint8)
         for k in (1, 2)
     )
-    return Planes(np.ascontiguousarray(yuv[..., 0]), u, v, _BT709)
+    return Planes.of(yuv[..., 0], u, v, _BT709)

@@ -1,6 +1,7 @@
-"""Frames as three YUV planes: into an encoder's frame, and into a model's input."""
+"""Frames as three YUV planes: in an encoder's frame, and into a model's input."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
@@ -44,30 +45,46 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """A picture as seen: `y` uint8 [H, W]; `u`, `v` uint8 [(H + 1) / 2, (W + 1) / 2]."""
+    """A picture as seen: `y` uint8 [H, W]; `u`, `v` uint8 [(H + 1) / 2, (W + 1) / 2].
+
+    They lie in the memory of `frame` (yuv420p, of even size), so that what is drawn on them is encoded without a copy.
+    """
 
     y: U8
     u: U8
     v: U8
     colour: Colour
+    frame: VideoFrame
+
+    @classmethod
+    def empty(cls, height: int, width: int, colour: Colour, frame: VideoFrame | None = None) -> Self:
+        """Whatever the memory holds: new, or that of an earlier picture's `frame` of the same size.
+
+        While an encoder still holds that one, it gets new memory instead.
+        """
+        frame = frame or VideoFrame(width + width % 2, height + height % 2, "yuv420p")
+        frame.make_writable()
+        y, u, v = (_pixels(plane) for plane in frame.planes)
+        return cls(y[:height, :width], u, v, colour, frame)
+
+    @classmethod
+    def of(cls, y: U8, u: U8, v: U8, colour: Colour) -> Self:
+        """A picture with copies of these planes."""
+        height, width = y.shape
+        planes = cls.empty(height, width, colour)
+        for target, source in zip((planes.y, planes.u, planes.v), (y, u, v), strict=True):
+            target[:] = source
+        return planes
 
 
-def to_frame(planes: Planes, reused: VideoFrame | None = None) -> VideoFrame:
-    """Planes -> yuv420p frame of even size: an odd width or height grows by one, repeating the last column or row.
-
-    Given the frame of an earlier call for planes of the same size, its memory is written again, unless an encoder still
-    holds it.
-    """
+def to_frame(planes: Planes) -> VideoFrame:
+    """The planes' frame, for an encoder: an odd width or height grows by one, repeating the last column or row."""
     height, width = planes.y.shape
-    frame = reused or VideoFrame(width + width % 2, height + height % 2, "yuv420p")
-    frame.make_writable()
-    for target, source in zip(frame.planes, (planes.y, planes.u, planes.v), strict=True):
-        view = _pixels(target)
-        view[: source.shape[0], : source.shape[1]] = source
-        view[: source.shape[0], source.shape[1] :] = source[:, -1:]
-        view[source.shape[0] :] = view[source.shape[0] - 1]
-    frame.colorspace, frame.color_range = planes.colour.space, planes.colour.range
-    return frame
+    grown = _pixels(planes.frame.planes[0])
+    grown[:height, width:] = planes.y[:, -1:]
+    grown[height:] = grown[height - 1]
+    planes.frame.colorspace, planes.frame.color_range = planes.colour.space, planes.colour.range
+    return planes.frame
 
 
 def to_model_input(planes: Planes, spec: InputSpec) -> U8:

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import cv2
 import numpy as np
-from av.video.frame import VideoFrame
 
 from service.imaging.geometry import U8
 from service.video.decoding.planes import Planes, to_frame, to_rgb
@@ -28,7 +27,6 @@ class SegmentFiles:
         self._work = work
         self._folder = folder
         self._writer: SegmentWriter | None = None
-        self._frame: VideoFrame | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -59,13 +57,12 @@ class SegmentFiles:
             self._masks.writestr(zipfile.ZipInfo(mask_name(number), _ZIP_DATE), mask_png)
 
     def write_picture(self, planes: Planes, shown_at: int) -> None:
-        """Encode a picture; its frame's memory is used for all."""
+        """Encode a picture, which nobody draws on any more."""
         if self._writer is None:
             video = self._work.video_format(planes.colour)
             self._writer = SegmentWriter(self._folder / "annotated.mp4", video, self._work.threads)
             self._stack.callback(self._writer.close)
-        self._frame = to_frame(planes, self._frame)
-        self._writer.write(self._frame, shown_at)
+        self._writer.write(to_frame(planes), shown_at)
 
 
 def save_sample(folder: Path, number: int, planes: Planes) -> None:

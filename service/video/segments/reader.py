@@ -3,12 +3,13 @@
 import mmap
 import os
 import struct
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-import numpy as np
+from av.video.frame import VideoFrame
 from pydantic import TypeAdapter, ValidationError
 
 from service.errors import TooManyPixels
@@ -94,6 +95,7 @@ class FrameReader:
         self._threads = threads
         self._command = command
         self._taken = 0
+        self._done: deque[VideoFrame] = deque()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -136,8 +138,15 @@ class FrameReader:
 
     def _take(self, header: wire.FrameHeader) -> Planes:
         """Copy a picture out of its slot, and give the slot back."""
-        picture = np.array(slot(self._memory, self._height, self._width, self._taken))
+        colour = Colour(header.space, header.range, header.primaries, header.transfer)
+        planes = Planes.empty(self._height, self._width, colour, self._done.popleft() if self._done else None)
+        lying = planes_of(slot(self._memory, self._height, self._width, self._taken), self._height, self._width)
+        for target, source in zip((planes.y, planes.u, planes.v), lying, strict=True):
+            target[:] = source
         self._taken += 1
         self.process.send(wire.TAKEN)
-        colour = Colour(header.space, header.range, header.primaries, header.transfer)
-        return Planes(*planes_of(picture, self._height, self._width), colour)
+        return planes
+
+    def reuse(self, planes: Planes) -> None:
+        """A picture that nobody looks at any more: the memory of those to come, as new memory costs more to touch."""
+        self._done.append(planes.frame)

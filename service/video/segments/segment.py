@@ -219,6 +219,7 @@ class _SegmentRun:
                 expected = item.number + 1
                 with self._clock.at("encode"):
                     self._write_item(files, item)
+                self._reader.reuse(item.planes)
                 stats.frames += 1
                 stats.segmented += item.row is not None
                 on_frame(expected - self._segment.first)

@@ -1,14 +1,16 @@
 """Planes against FFmpeg's own conversion and geometry.prepare."""
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.video.codeccontext import VideoCodecContext
 
 from service.imaging.geometry import Filter, InputSpec, prepare
-from service.video.decoding.planes import Colour, to_frame, to_model_input
+from service.video.decoding.planes import Colour, Planes, to_frame, to_model_input
 from tests.support import videos
 from tests.support.decoding import planes_of_frame
 
@@ -69,11 +71,42 @@ def test_an_odd_frame_grows_by_repeating_its_last_row_and_column(tmp_path: Path)
     assert np.array_equal(y[:241, 321], planes.y[:, 320])
 
 
-def test_a_frames_memory_serves_the_next_picture_too(tmp_path: Path) -> None:
+def test_a_picture_is_encoded_from_the_memory_that_it_was_drawn_on(tmp_path: Path) -> None:
     planes = planes_of_frame(first_frame(videos.odd_sized(tmp_path / "odd.mkv")), (241, 321))
     frame = to_frame(planes)
     planes.y[:] = 200
     planes.u[:] = 90
-    assert to_frame(planes, frame) is frame
-    fresh = to_frame(planes)
-    assert np.array_equal(frame.to_ndarray(), fresh.to_ndarray())
+    assert to_frame(planes) is frame
+    copied = Planes.of(planes.y, planes.u, planes.v, planes.colour)
+    assert np.array_equal(frame.to_ndarray(), to_frame(copied).to_ndarray())
+
+
+def test_the_memory_of_a_picture_serves_the_next_one() -> None:
+    first = Planes.of(*(np.full(shape, 7, np.uint8) for shape in ((33, 47), (17, 24), (17, 24))), Colour())
+    frame = to_frame(first)
+    second = Planes.empty(33, 47, Colour(), frame)
+    assert second.frame is frame
+    assert (second.y == 7).all()
+    second.y[:] = 8
+    assert (to_frame(second).to_ndarray()[:33, :47] == 8).all()
+
+
+def test_the_memory_that_an_encoder_still_holds_is_left_to_it() -> None:
+    encoder = VideoCodecContext.create("ffvhuff", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 64, 48, "yuv420p", Fraction(1, 25)
+    encoder.thread_count, encoder.thread_type = 4, "FRAME"  # each thread encodes a picture of its own, later
+    planes = Planes.empty(48, 64, Colour())
+    packets = []
+    for number in range(12):
+        for plane in (planes.y, planes.u, planes.v):
+            plane[:] = 10 * number
+        frame = to_frame(planes)
+        frame.pts = number
+        packets += encoder.encode(frame)
+        planes = Planes.empty(48, 64, Colour(), frame)
+    packets += encoder.encode(None)
+    decoder = VideoCodecContext.create("ffvhuff", "r")
+    decoder.extradata = encoder.extradata
+    decoder.width, decoder.height = 64, 48
+    shown = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
+    assert [set(frame.to_ndarray().ravel()) for frame in shown] == [{10 * number} for number in range(12)]

@@ -47,7 +47,7 @@ def test_what_is_pixelated_has_one_value_a_block_and_keeps_its_mean(size: tuple[
     half = (size[0] + 1) // 2, (size[1] + 1) // 2
     noise = np.random.default_rng(1)
     luma, u, v = (noise.integers(0, 256, shape, np.uint8) for shape in (size, half, half))
-    planes = Planes(luma, u, v, Colour())
+    planes = Planes.of(luma, u, v, Colour())
     before = planes.y.copy()
     pixelate(planes)
     for plane in (planes.y, planes.u, planes.v):

@@ -14,7 +14,7 @@ BT709 = Colour(space=1, range=1)
 
 def grey(height: int, width: int, colour: Colour) -> Planes:
     half = ((height + 1) // 2, (width + 1) // 2)
-    return Planes(np.full((height, width), 100, np.uint8), *(np.full(half, 128, np.uint8) for _ in "uv"), colour=colour)
+    return Planes.of(np.full((height, width), 100, np.uint8), *(np.full(half, 128, np.uint8) for _ in "uv"), colour)
 
 
 def two_boxes(height: int, width: int) -> U8:
