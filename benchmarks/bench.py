@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import ROOT
+from service.cli.segment import newest_package
 from service.imaging.codecs import decode, encode_jpeg
-from service.loading import packages_on_disk
 from service.manifest.package import Package
 from service.settings import Settings
 
@@ -50,8 +50,7 @@ class Bench:
     @cached_property
     def package(self) -> Package:
         """The newest version of the default model."""
-        versions = packages_on_disk(self.settings.models_dir, self.settings.default_model)
-        return Package.read(versions[max(versions)])
+        return newest_package(self.settings, None)
 
     @property
     def onnx(self) -> Path:

@@ -16,10 +16,12 @@ from benchmarks.peers.segmenting import U8
 from benchmarks.peers.wire import HttpRequest, read_png
 from benchmarks.serving import serving
 from service.backends.cores import available_cores
+from service.cli.segment import newest_package
+from service.settings import Settings
 
 LEAST_AGREEMENT = 0.999
 """Share of pixels whose class must be the service's."""
-MODEL, FRAME = ROOT / "models/instruments/3/model.onnx", ROOT / "examples/frame.jpg"
+FRAME = ROOT / "examples/frame.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,6 @@ def check(peers: Sequence[Peer], folder: Path, say: Callable[[str], None]) -> li
 def service_mask(jpeg: bytes, folder: Path) -> U8:
     """Class ids uint8 [H, W] from our own server, on the same file and runtime."""
     same = {"ENDOMASK_BACKEND": "onnxruntime", "ENDOMASK_PROVIDER": "cpu", "ENDOMASK_PRECISION": "fp32"}
-    same |= {"ENDOMASK_MODELS_DIR": str(MODEL.parents[2]), "ENDOMASK_DEFAULT_MODEL": MODEL.parents[1].name}
     headers = {"Content-Type": "image/jpeg", "Accept": "image/png"}
     with serving(folder, ENDOMASK_DATA_DIR=str(folder / "data"), **same) as server:
         return read_png(_answer(server.port, HttpRequest("POST", "/v1/segment", headers, jpeg))[0])
@@ -67,8 +68,9 @@ def compare(peer: Peer, labels: U8, expected: U8, ready_seconds: float) -> Findi
 
 def _ask(peer: Peer, jpeg: bytes, expected: U8, folder: Path) -> Finding:
     peer.install()
+    model = newest_package(Settings(), None).model_path("fp32")
     request, started_at = peer.request(jpeg), time.monotonic()
-    with running(peer, MODEL, request, folder, layouts(available_cores())[0]) as server:
+    with running(peer, model, request, folder, layouts(available_cores())[0]) as server:
         ready_seconds = time.monotonic() - started_at
         body, headers = _answer(server.port, request)
     return compare(peer, peer.read_mask(body, headers), expected, ready_seconds)

@@ -11,15 +11,16 @@ from benchmarks.peers.check import LEAST_AGREEMENT
 from benchmarks.peers.segmenting import U8, Options, Segmenter, decode, restore
 from benchmarks.peers.wire import read_png
 from service.backends.onnxruntime import OnnxRuntimeBackend
+from service.cli.segment import newest_package
 from service.imaging import geometry
-from service.manifest.package import Package
+from service.settings import Settings
 
-PACKAGE = ROOT / "models/instruments/3"
+PACKAGE = newest_package(Settings(), None)
 FRAME = ROOT / "examples/frame.jpg"
 
 
 def test_a_peer_answers_the_mask_that_the_service_makes_of_the_same_frame() -> None:
-    labels = read_png(Segmenter(Options(str(PACKAGE / "model.onnx"), 0, 1, 1, True)).segment(FRAME.read_bytes()))
+    labels = read_png(Segmenter(Options(str(PACKAGE.model_path("fp32")), 0, 1, 1, True)).segment(FRAME.read_bytes()))
     expected = labels_of_service(FRAME)
     assert labels.shape == (480, 854)
     assert 0.01 < labels.mean() < 0.5
@@ -27,10 +28,9 @@ def test_a_peer_answers_the_mask_that_the_service_makes_of_the_same_frame() -> N
 
 
 def labels_of_service(path: Path) -> U8:
-    package = Package.read(PACKAGE)
-    spec, threshold = package.manifest.input.spec(), package.manifest.threshold
+    spec, threshold = PACKAGE.manifest.input.spec(), PACKAGE.manifest.threshold
     rgb = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB), np.uint8)
-    backend = OnnxRuntimeBackend(package, provider="cpu", precision="fp32", threads=1)
+    backend = OnnxRuntimeBackend(PACKAGE, provider="cpu", precision="fp32", threads=1)
     probabilities = backend.run(geometry.prepare(rgb, spec)[None])[0]
     return geometry.decide(geometry.restore(probabilities, spec, rgb.shape[0], rgb.shape[1]), threshold)
 
