@@ -1,5 +1,6 @@
 """Device threads that a test hands frames to, without a house around them."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -63,11 +64,15 @@ def open_devices(
     run_seconds: dict[int, float] | None = None,
     backend: GatedBackend | None = None,
 ) -> Iterator[Devices]:
+    """Closed at the end, when none of its threads may be left."""
     backend = backend or GatedBackend(max_batch=max_batch, fails_on=BAD)
     backend.lanes = lanes
+    before = set(threading.enumerate())
     devices = Devices(backend, wait_seconds, run_seconds or {})
     try:
         yield devices
     finally:
         backend.release()
         devices.threads.close(DEADLINE_SECONDS)
+    ended_late = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("device ")]
+    assert ended_late == []
