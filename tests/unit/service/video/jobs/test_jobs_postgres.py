@@ -9,10 +9,10 @@ import pytest
 
 from service.errors import Overloaded
 from service.video.jobs.jobs import VideoJobs
+from tests.support.new_jobs import new_job
 from tests.support.postgres import Postgres, programs, running_postgres
 from tests.support.running import red_settings
 from tests.support.waiting import until
-from tests.unit.service.video.jobs.test_jobs import new_job
 
 PROGRAMS = programs()
 DEADLINE_SECONDS = 60
