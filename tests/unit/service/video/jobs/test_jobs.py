@@ -1,8 +1,5 @@
 """The server's side of a job where something fails in between."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from service.errors import NotReady, UnknownVideo
@@ -10,14 +7,6 @@ from service.video.jobs.database import open_database
 from service.video.jobs.jobs import VideoJobs
 from service.video.jobs.records import JobTable
 from tests.support.new_jobs import new_job
-from tests.support.running import red_settings
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[VideoJobs]:
-    made = VideoJobs(red_settings(tmp_path))
-    yield made
-    made.close()
 
 
 def kept(jobs: VideoJobs) -> list[str]:
