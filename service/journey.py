@@ -38,7 +38,7 @@ class Journey(Generic[Opened, Answer]):
         self._close_frame = close_frame
         self._changed = threading.Lock()
         self._answering = threading.Lock()
-        """Taken while others are held, holds none itself: a refusal comes from inside the batcher."""
+        """Taken while others are held, holds none itself: a refusal comes in whatever thread, at whatever step."""
         self._abandoned = False
         self._inference: Future[Inference] | None = None
         ticket.on_refusal = self._fail

@@ -27,8 +27,6 @@ class Admission:
 
     def __init__(self, most: int, alone_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = most
-        self.runs = 1
-        """Frames that can be on the device at once, each by itself."""
         self.overloaded = False
         self._alone_seconds = alone_seconds
         self._seen_alone = False
@@ -62,12 +60,12 @@ class Admission:
             self._alone_seconds += weight * (seconds - self._alone_seconds)
             self._seen_alone = True
 
-    @property
-    def limit(self) -> int:
-        """Frames that may be held. Under overload, as many as leave within the promised time (Little's law)."""
+    def limit(self, runs: int) -> int:
+        """Frames that may be held, `runs` of them on the device at once, each by itself. Under overload, as many as
+        leave within the promised time (Little's law)."""
         if not self.overloaded or self._alone_seconds <= 0:
             return self.most
-        return min(self.most, max(self.runs + BESIDES, int(PATIENCE * self._alone_seconds * self._rate())))
+        return min(self.most, max(runs + BESIDES, int(PATIENCE * self._alone_seconds * self._rate())))
 
     def _rate(self) -> float:
         """Frames answered a second, since the first one that is remembered: after a quiet time that is no whole

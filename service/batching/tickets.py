@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -27,34 +27,38 @@ class Inference:
     infer_seconds: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Item:
-    """A frame in the queue, model input uint8 [h, w, 3]."""
+    """A frame that is expected at the device, is queued or runs there."""
 
-    frame: U8
-    future: "Future[Inference]"
-    submitted_at: float
+    priority: Priority
+    future: "Future[Inference]" = field(default_factory=Future)
+    frame: U8 = field(init=False)
+    """Model input uint8 [h, w, 3], once it was submitted."""
+    submitted_at: float = field(init=False)
 
     def fail(self, error: Exception) -> None:
-        """Unless its caller has cancelled it. For items that were not taken from the queue."""
+        """Unless its caller has cancelled it. For items that no device thread has taken."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
+
+
+Submit: TypeAlias = Callable[[Item, U8], "Future[Inference]"]
 
 
 class Ticket:
     """The right to have one frame in the house. Made by `Batcher.admit`."""
 
-    def __init__(self, submit: "Submit", is_alone: Callable[[], bool], priority: Priority) -> None:
+    def __init__(self, item: Item, submit: Submit, is_alone: Callable[[], bool]) -> None:
+        self.item: Item | None = item
+        """None once it has left."""
         self._submit = submit
         self.is_alone = is_alone
         """Whether no other frame is in the house."""
-        self.priority = priority
-        self.item: Item | None = None
-        """Once it was submitted."""
         self.refusal: Overloaded | None = None
         """Why it was refused after all."""
         self.on_refusal: Callable[[Overloaded], None] = _tell_nobody
-        """Told when that happens, in whatever thread; must not ask the batcher anything."""
+        """Told when that happens, in whatever thread."""
 
     def refuse(self, why: Overloaded) -> None:
         """After all."""
@@ -73,12 +77,15 @@ class Ticket:
             raise self.refusal
 
     def submit(self, frame: U8) -> "Future[Inference]":
-        """Model input uint8 [h, w, 3] -> future; cancelling it before its batch starts takes it out of the queue."""
-        return self._submit(frame, self)
+        """Model input uint8 [h, w, 3] -> future; cancelling it before its batch starts takes it out of the queue.
+
+        Raises Overloaded when it was refused meanwhile, NotReady when the model is going away.
+        """
+        self.check()
+        if (item := self.item) is None:
+            raise ValueError("a frame was submitted after its ticket had left the house")
+        return self._submit(item, frame)
 
 
 def _tell_nobody(_why: Overloaded) -> None:
     pass
-
-
-Submit: TypeAlias = Callable[[U8, Ticket], "Future[Inference]"]

@@ -13,19 +13,15 @@ from PIL import Image
 from scipy import stats
 from starlette.testclient import TestClient
 
-from service.backends.choice import Choice
-from service.loading import LoadedModel
-from service.manifest.agreement import Agreement
 from service.manifest.package import Package
 from service.settings import Settings
 from service.video.jobs.database import open_database
 from service.video.jobs.records import JobTable
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
-from tests.contract.test_videos import MP4, refused
 from tests.support import videos
-from tests.support.red import FakeBackend, write_red_package
-from tests.support.running import red_settings, running
+from tests.support.red import fake_model, write_red_package
+from tests.support.running import MP4, red_settings, refused, running
 
 ROUTE = "/v1/videos/compare"
 
@@ -48,7 +44,7 @@ def finish(client: TestClient, settings: Settings, clip: Path, model: str = "red
     query = {"model": model, "outputs": outputs}
     video_id = str(client.post("/v1/videos", params=query, content=clip.read_bytes(), headers=MP4).json()["id"])
     package = Package.read(settings.models_dir / model / "1")
-    loaded = LoadedModel(package, Choice(FakeBackend(package.manifest.channels)), Agreement(0, 0.0), {})
+    loaded = fake_model(package)
     options = VideoOptions(outputs=("frames",) if outputs == "frames" else ("report",))
     process_file(clip, client.app.state.jobs.store.place(video_id).results, loaded, options, lambda *_: None)  # type: ignore[attr-defined]
     engine = open_database(settings)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 from starlette.testclient import TestClient
 
-from service.imaging.geometry import U8
 from service.schemas import FrameAnswer, FrameAnswers, Problem
 from tests.support.red import red_frame, write_red_package
 from tests.support.running import PNG, RED_PNG, encode, red_settings, running
+from tests.support.video_api import dice, read_indexed
 
 TRUTH = np.zeros((120, 160), np.uint8)
 TRUTH[30:70, 40:90] = 1
@@ -36,21 +36,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def segment(client: TestClient, body: bytes = RED_PNG, accept: str | None = None, **query: Any) -> Any:
     headers = {**PNG, **({"Accept": accept} if accept else {})}
     return client.post("/v1/segment", params=query, content=body, headers=headers)
-
-
-def dice(first: U8, second: U8) -> float:
-    return float(2 * np.sum((first > 0) & (second > 0)) / (np.sum(first > 0) + np.sum(second > 0)))
-
-
-def read_mask(body: bytes) -> U8:
-    """An independent reader: Pillow, which gives the indices of an indexed PNG."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    image = Image.open(BytesIO(body))
-    assert image.mode == "P"
-    return np.asarray(image, np.uint8)
 
 
 def test_a_red_box_is_found_where_it_is(client: TestClient) -> None:
@@ -81,7 +66,7 @@ def test_rle_polygons_and_png_say_the_same(client: TestClient) -> None:
     answers = {form: segment(client, mask=form).json()["mask"] for form in ("rle", "png", "polygons")}
     counts = answers["rle"]["counts"]["1"].encode()
     from_rle = coco.decode({"counts": counts, "size": answers["rle"]["size"]})
-    from_png = read_mask(base64.b64decode(answers["png"]["data"]))
+    from_png = read_indexed(base64.b64decode(answers["png"]["data"]))
     from_polygons = np.zeros((120, 160), np.uint8)
     for outline in answers["polygons"]["polygons"]["1"]:
         cv2.fillPoly(from_polygons, [np.array(outline, np.int32)], 1)
@@ -118,7 +103,7 @@ def test_the_mask_png_is_indexed_by_class_with_the_classes_colours(client: TestC
     from PIL import Image
 
     body = segment(client, output="mask").content
-    assert dice(read_mask(body), TRUTH) > 0.97
+    assert dice(read_indexed(body), TRUTH) > 0.97
     colour = client.get("/v1/models/red").json()["classes"][1]["colour"]
     palette = Image.open(BytesIO(body)).getpalette() or []
     assert "#" + bytes(palette[3:6]).hex() == colour

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service.schemas import Problem
 from tests.support import videos
-from tests.support.running import red_settings, running
+from tests.support.running import red_settings, refused, running
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PART = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -69,12 +68,10 @@ def offset(client: TestClient, address: str) -> int:
     return int(answer.headers["Upload-Offset"])
 
 
-def refused(answer: Any, status: int, code: str) -> str:
-    assert answer.headers["content-type"] == "application/problem+json"
+def refused_by_tus(answer: Any, status: int, code: str) -> str:
+    """As anywhere else, and in the protocol's version."""
     assert answer.headers["Tus-Resumable"] == "1.0.0"
-    problem = Problem.model_validate_json(answer.content)
-    assert (answer.status_code, problem.code) == (status, code), problem.detail
-    return problem.detail
+    return refused(answer, status, code)
 
 
 def test_the_protocol_is_told_before_anything_is_sent(client: TestClient) -> None:
@@ -127,8 +124,8 @@ def test_the_first_bytes_may_come_with_the_beginning(client: TestClient, clip: b
 def test_another_offset_is_a_conflict_that_names_the_right_one(client: TestClient) -> None:
     address = begin(client, 100)
     send(client, address, 0, b"x" * 40)
-    assert "40" in refused(send(client, address, 39, b"x"), 409, "offset_mismatch")
-    assert "40" in refused(send(client, address, 41, b"x"), 409, "offset_mismatch")
+    assert "40" in refused_by_tus(send(client, address, 39, b"x"), 409, "offset_mismatch")
+    assert "40" in refused_by_tus(send(client, address, 41, b"x"), 409, "offset_mismatch")
     assert offset(client, address) == 40
 
 
@@ -137,7 +134,7 @@ def test_a_part_whose_checksum_does_not_hold_is_kept_not_at_all(client: TestClie
     address = begin(client, 100)
     assert send(client, address, 0, b"x" * 30, **checksum(algorithm, b"x" * 30)).status_code == 204
     wrong = send(client, address, 30, b"y" * 30, **checksum(algorithm, b"z" * 30))
-    assert algorithm in refused(wrong, 460, "checksum_mismatch")
+    assert algorithm in refused_by_tus(wrong, 460, "checksum_mismatch")
     assert wrong.json()["title"] == "Checksum Mismatch"
     assert offset(client, address) == 30
 
@@ -146,14 +143,14 @@ def test_the_whole_is_right_after_a_part_that_was_not(client: TestClient, clip: 
     sha256 = hashlib.sha256(clip).hexdigest()
     address = begin(client, len(clip), sha256=sha256.upper())
     send(client, address, 0, clip[:1000])
-    refused(send(client, address, 1000, b"noise", **checksum("sha1", b"other")), 460, "checksum_mismatch")
+    refused_by_tus(send(client, address, 1000, b"noise", **checksum("sha1", b"other")), 460, "checksum_mismatch")
     answer = send(client, address, 1000, clip[1000:], **checksum("sha1", clip[1000:]))
     assert client.get(answer.headers["X-Video"]).json()["input"]["sha256"] == sha256
 
 
 def test_a_whole_that_is_not_what_its_sender_says_is_refused(client: TestClient, clip: bytes) -> None:
     address = begin(client, len(clip), sha256="0" * 64)
-    refused(send(client, address, 0, clip), 460, "checksum_mismatch")
+    refused_by_tus(send(client, address, 0, clip), 460, "checksum_mismatch")
     assert client.get(address).json()["error"]["code"] == "checksum_mismatch"
 
 
@@ -170,24 +167,24 @@ def test_a_whole_that_is_not_what_its_sender_says_is_refused(client: TestClient,
 def test_a_checksum_that_can_not_be_read_is_refused(client: TestClient, value: str | bytes, said: str) -> None:
     headers: dict[str, Any] = {**PART, "Upload-Offset": "0", "Upload-Checksum": value}
     answer = client.patch(begin(client, 10), content=b"x", headers=headers)
-    assert said in refused(answer, 400, "malformed_request")
+    assert said in refused_by_tus(answer, 400, "malformed_request")
 
 
 def test_what_is_no_video_is_refused_with_its_last_byte_and_said_later_too(client: TestClient, folder: Path) -> None:
     address = begin(client, 2000)
-    said = refused(send(client, address, 0, b"n" * 2000), 422, "undecodable_video")
+    said = refused_by_tus(send(client, address, 0, b"n" * 2000), 422, "undecodable_video")
     state = client.get(address).json()
     assert (state["status"], state["error"]) == ("refused", {"code": "undecodable_video", "detail": said})
     assert not (folder / "data" / "uploads" / address.rpartition("/")[2] / "data").exists()
-    refused(send(client, address, 2000, b""), 409, "conflict")
+    refused_by_tus(send(client, address, 2000, b""), 409, "conflict")
 
 
 def test_more_than_was_announced_is_refused(client: TestClient) -> None:
     address = begin(client, 100)
-    assert "101 bytes would be sent" in refused(send(client, address, 0, b"x" * 101), 413, "too_large")
+    assert "101 bytes would be sent" in refused_by_tus(send(client, address, 0, b"x" * 101), 413, "too_large")
     assert offset(client, address) == 0
     chunked = client.patch(address, content=(b"x" * 60 for _ in range(2)), headers={**PART, "Upload-Offset": "0"})
-    refused(chunked, 413, "too_large")
+    refused_by_tus(chunked, 413, "too_large")
     assert offset(client, address) <= 100
 
 
@@ -214,17 +211,19 @@ def test_a_beginning_that_can_not_end_well_is_refused(
     client: TestClient, headers: dict[str, Any], status: int, code: str
 ) -> None:
     answer = client.post("/v1/uploads", headers={**TUS, **headers})
-    refused(answer, status, code)
+    refused_by_tus(answer, status, code)
     assert answer.headers.get("Tus-Version") == ("1.0.0" if status == 412 else None)
 
 
 def test_a_part_is_sent_as_the_protocol_has_it(client: TestClient) -> None:
     address = begin(client, 10)
-    refused(client.patch(address, content=b"x", headers={**TUS, "Upload-Offset": "0"}), 415, "unsupported_media_type")
-    refused(client.patch(address, content=b"x", headers=PART), 400, "malformed_request")
-    refused(client.patch(address, content=b"x", headers={"Upload-Offset": "0"}), 412, "other_protocol")
+    refused_by_tus(
+        client.patch(address, content=b"x", headers={**TUS, "Upload-Offset": "0"}), 415, "unsupported_media_type"
+    )
+    refused_by_tus(client.patch(address, content=b"x", headers=PART), 400, "malformed_request")
+    refused_by_tus(client.patch(address, content=b"x", headers={"Upload-Offset": "0"}), 412, "other_protocol")
     compressed = send(client, address, 0, b"x", **{"Content-Encoding": "gzip"})
-    refused(compressed, 415, "unsupported_media_type")
+    refused_by_tus(compressed, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("name", ["nothing", "0" * 32, "..%2F..%2Fmodels"])
@@ -232,7 +231,7 @@ def test_an_upload_that_is_not_there_is_not_found(client: TestClient, name: str)
     for answer in (client.get(f"/v1/uploads/{name}"), client.delete(f"/v1/uploads/{name}", headers=TUS)):
         assert answer.status_code == 404
     if "%" not in name:
-        refused(send(client, f"/v1/uploads/{name}", 0, b"x"), 404, "unknown_upload")
+        refused_by_tus(send(client, f"/v1/uploads/{name}", 0, b"x"), 404, "unknown_upload")
 
 
 def test_an_upload_that_is_given_up_is_gone_with_its_bytes(client: TestClient, folder: Path) -> None:
@@ -241,7 +240,7 @@ def test_an_upload_that_is_given_up_is_gone_with_its_bytes(client: TestClient, f
     assert client.delete(address, headers=TUS).status_code == 204
     assert not (folder / "data" / "uploads" / address.rpartition("/")[2]).exists()
     assert list((folder / "data" / "trash").iterdir()) == []
-    refused(client.get(address), 404, "unknown_upload")
+    refused_by_tus(client.get(address), 404, "unknown_upload")
 
 
 def test_an_upload_that_nobody_went_on_with_has_expired(client: TestClient, folder: Path) -> None:
@@ -249,17 +248,17 @@ def test_an_upload_that_nobody_went_on_with_has_expired(client: TestClient, fold
     day_ago = time.time() - 86_401
     for path in (folder / "data" / "uploads" / address.rpartition("/")[2]).iterdir():
         os.utime(path, (day_ago, day_ago))
-    refused(client.get(address), 410, "upload_expired")
-    refused(send(client, address, 0, b"x"), 410, "upload_expired")
+    refused_by_tus(client.get(address), 410, "upload_expired")
+    refused_by_tus(send(client, address, 0, b"x"), 410, "upload_expired")
 
 
 def test_a_post_may_stand_for_patch_and_delete(client: TestClient) -> None:
     address = begin(client, 10)
     headers = {**PART, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
     assert client.post(address, content=b"xy", headers=headers).headers["Upload-Offset"] == "2"
-    refused(client.post(address, headers={**TUS, "X-HTTP-Method-Override": "GET"}), 405, "method_not_allowed")
+    refused_by_tus(client.post(address, headers={**TUS, "X-HTTP-Method-Override": "GET"}), 405, "method_not_allowed")
     assert client.post(address, headers={**TUS, "X-HTTP-Method-Override": "DELETE"}).status_code == 204
-    refused(client.get(address), 404, "unknown_upload")
+    refused_by_tus(client.get(address), 404, "unknown_upload")
 
 
 def test_the_same_key_goes_on_with_the_same_upload_and_gives_one_job(client: TestClient, clip: bytes) -> None:
@@ -271,14 +270,14 @@ def test_the_same_key_goes_on_with_the_same_upload_and_gives_one_job(client: Tes
     other = client.post(
         "/v1/uploads", headers={**TUS, **key, "Upload-Length": str(len(clip)), **metadata(frame_step="3")}
     )
-    assert "Idempotency-Key" in refused(other, 409, "conflict")
+    assert "Idempotency-Key" in refused_by_tus(other, 409, "conflict")
     job = send(client, address, 700, clip[700:]).headers["X-Video"]
     assert begin(client, len(clip), key, frame_step="2") == address
     assert client.head(address, headers=TUS).headers["X-Video"] == job
     plain = client.post("/v1/videos?frame_step=2", content=clip, headers={"Content-Type": "video/mp4", **key})
     assert plain.json()["links"]["self"] == job
     longer = client.post("/v1/uploads", headers={**TUS, **key, "Upload-Length": "10", **metadata(frame_step="2")})
-    refused(longer, 409, "conflict")
+    refused_by_tus(longer, 409, "conflict")
 
 
 def test_a_key_whose_job_was_deleted_begins_anew(client: TestClient, clip: bytes) -> None:
@@ -293,7 +292,7 @@ def test_a_key_whose_job_was_deleted_begins_anew(client: TestClient, clip: bytes
 def test_a_key_whose_upload_was_refused_may_send_it_again(client: TestClient) -> None:
     key = {"Idempotency-Key": "refused"}
     address = begin(client, 10, key)
-    refused(send(client, address, 0, b"x" * 10), 422, "undecodable_video")
+    refused_by_tus(send(client, address, 0, b"x" * 10), 422, "undecodable_video")
     assert offset(client, begin(client, 10, key)) == 0
 
 
@@ -301,8 +300,8 @@ def test_a_full_disk_is_said_when_an_upload_begins_and_when_it_goes_on(tmp_path:
     with running(red_settings(tmp_path)) as client:
         address = begin(client, 100)
     with running(red_settings(tmp_path, min_free_disk_gigabytes=1_000_000)) as full:
-        refused(full.post("/v1/uploads", headers={**TUS, "Upload-Length": "10"}), 507, "no_space")
-        assert refused(send(full, address, 0, b"x"), 507, "no_space")
+        refused_by_tus(full.post("/v1/uploads", headers={**TUS, "Upload-Length": "10"}), 507, "no_space")
+        assert refused_by_tus(send(full, address, 0, b"x"), 507, "no_space")
         assert offset(full, address) == 0
     assert list((tmp_path / "data" / "incoming").iterdir()) == []
 
@@ -322,10 +321,10 @@ def test_uploads_that_have_not_arrived_count_as_their_callers_videos(tmp_path: P
         first = begin(client, len(clip))
         second = begin(client, len(clip))
         answer = client.post("/v1/uploads", headers={**TUS, "Upload-Length": "10"})
-        assert "ENDOMASK_MAX_ACTIVE_VIDEOS_PER_CALLER" in refused(answer, 429, "caller_limit")
+        assert "ENDOMASK_MAX_ACTIVE_VIDEOS_PER_CALLER" in refused_by_tus(answer, 429, "caller_limit")
         assert answer.headers["Retry-After"]
         job = send(client, first, 0, clip).headers["X-Video"]
-        refused(client.post("/v1/uploads", headers={**TUS, "Upload-Length": "10"}), 429, "caller_limit")
+        refused_by_tus(client.post("/v1/uploads", headers={**TUS, "Upload-Length": "10"}), 429, "caller_limit")
         client.post(f"{job}/cancel")
         begin(client, 10)
         assert send(client, second, 0, clip).headers["X-Video"]
@@ -356,5 +355,5 @@ def test_an_upload_whose_first_bytes_find_no_reader_begins_without_them(tmp_path
                 others.enter_context(senders.admit(f"another {number}"))
             answer = client.post("/v1/uploads", content=b"first", headers={**PART, "Upload-Length": "10"})
             assert (answer.status_code, answer.headers["Upload-Offset"]) == (201, "0")
-            refused(send(client, answer.headers["Location"], 0, b"first"), 503, "overloaded")
+            refused_by_tus(send(client, answer.headers["Location"], 0, b"first"), 503, "overloaded")
         assert send(client, answer.headers["Location"], 0, b"first").headers["Upload-Offset"] == "5"

@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service.schemas import Problem
 from tests.support import videos
-from tests.support.running import red_settings, running
-
-MP4 = {"Content-Type": "video/mp4"}
+from tests.support.running import MP4, red_settings, refused, running
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +33,6 @@ def client(folder: Path) -> Iterator[TestClient]:
 def nothing_is_left_half_written(folder: Path) -> Iterator[None]:
     yield
     assert list((folder / "data" / "incoming").iterdir()) == []
-
-
-def refused(answer: Any, status: int, code: str) -> str:
-    """The sentence of a refusal in our shape."""
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = Problem.model_validate_json(answer.content)
-    assert (answer.status_code, problem.code) == (status, code), problem.detail
-    assert "/tmp" not in problem.detail
-    return problem.detail
 
 
 def test_an_upload_is_queued_and_described(client: TestClient, clip: bytes) -> None:

@@ -14,14 +14,12 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from service.errors import VideoTooLong
-from service.schemas import Problem
 from service.video.decoding.lengths import require_hours
 from service.video.jobs.database import jobs, open_database
 from tests.support import videos
 from tests.support.large_videos import padded_video
-from tests.support.running import red_settings, running
+from tests.support.running import MP4, red_settings, refused, running
 
-MP4 = {"Content-Type": "video/mp4"}
 _MOUNT = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs"]
 
 
@@ -33,12 +31,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def post(client: TestClient, body: bytes, query: str = "", key: str | None = None) -> Any:
     headers = MP4 if key is None else {**MP4, "Idempotency-Key": key}
     return client.post(f"/v1/videos{query}", content=body, headers=headers)
-
-
-def refused(answer: Any, status: int, code: str) -> str:
-    problem = Problem.model_validate_json(answer.content)
-    assert (answer.status_code, problem.code) == (status, code), problem.detail
-    return problem.detail
 
 
 def nothing_half_written(data_dir: Path) -> bool:

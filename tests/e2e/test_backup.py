@@ -11,11 +11,10 @@ import pytest
 
 from tests.support import videos
 from tests.support.cluster import Cluster
-from tests.support.postgres import Postgres, programs, running_postgres
+from tests.support.postgres import PROGRAMS, Postgres, needs_postgres, running_postgres
 from tests.support.server import ROOT
 from tests.support.video_api import VideoApi
 
-POSTGRES = programs()
 FRAMES = 500
 OUTPUTS = "frames,masks"
 
@@ -63,20 +62,19 @@ def run_documented(command: str, postgres: Postgres, folder: Path) -> None:
     """The page's command with PostgreSQL's name in it, in a shell that knows the database."""
     page = (ROOT / "docs/operations.md").read_text()
     (line,) = re.findall(rf"({command} --[^\n`]*(?:endomask\.dump|\$ENDOMASK_DATABASE_URL\"))", page)
-    path = f"{POSTGRES}:{os.environ['PATH']}"
+    path = f"{PROGRAMS}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "ENDOMASK_DATABASE_URL": postgres.url}
     subprocess.run(["bash", "-ec", line], cwd=folder, env=environment, check=True)
 
 
-@pytest.mark.skipif(POSTGRES is None, reason="PostgreSQL is not installed (Debian: postgresql)")
+@needs_postgres
 def test_so_is_one_of_postgresql_into_another(tmp_path: Path) -> None:
-    assert POSTGRES is not None
     clip = videos.write_video(tmp_path / "clip.mp4", frames=FRAMES)
     lost, restored, backup = (tmp_path / name for name in ("lost", "restored", "backup"))
     for folder in (lost, restored, backup):
         folder.mkdir()
     with (
-        running_postgres(POSTGRES) as postgres,
+        running_postgres() as postgres,
         Cluster(lost, postgres.url) as cluster,
         VideoApi(cluster.start_server("server", workers=1)) as api,
     ):
@@ -91,7 +89,7 @@ def test_so_is_one_of_postgresql_into_another(tmp_path: Path) -> None:
     shutil.rmtree(lost)
     (restored / "data").mkdir()
     shutil.copytree(backup / "videos", restored / "data/videos")
-    with running_postgres(POSTGRES) as postgres:
+    with running_postgres() as postgres:
         run_documented("pg_restore", postgres, backup)
         with (
             Cluster(restored, postgres.url) as cluster,

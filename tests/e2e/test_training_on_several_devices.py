@@ -12,9 +12,9 @@ import torch
 import yaml
 
 from tests.support import watched_training
+from tests.support.squares import squares_preset, write_squares
 from tests.support.waiting import until
 from tests.support.watched_training import checksum
-from tests.unit.training.conftest import squares_preset, write_squares
 from training.config import Preset, with_overrides
 from training.fitting.checkpoints import load_trained
 from training.fitting.frames import load_pairs

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -28,13 +27,12 @@ from tests.support import videos
 from tests.support.cluster import Cluster
 from tests.support.large_videos import padded_video
 from tests.support.nginx import program, running_nginx
-from tests.support.postgres import programs, running_postgres
+from tests.support.postgres import needs_postgres, running_postgres
 from tests.support.s3 import BUCKET, running_s3
 from tests.support.server import ROOT, free_port
 from tests.support.video_api import VideoApi
 from tests.support.waiting import until
 
-POSTGRES = programs()
 SERVERS = ("api-1", "api-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
 LARGE, CHUNK, KILL_AT = 40_000_000, 5_000_000, 12_000_000
@@ -51,7 +49,7 @@ TUS_CLIENTS = {
 pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(program() is None, reason="nginx is not installed (Debian: nginx-light)"),
-    pytest.mark.skipif(POSTGRES is None, reason="PostgreSQL is not installed (Debian: postgresql)"),
+    needs_postgres,
 ]
 
 
@@ -103,10 +101,9 @@ def environment(**of_this_place: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    assert POSTGRES is not None
     folder = tmp_path_factory.mktemp("machines")
     (folder / "nginx").mkdir()
-    with running_postgres(POSTGRES) as postgres, running_s3() as s3:
+    with running_postgres() as postgres, running_s3() as s3:
         settings = environment(
             ENDOMASK_DATABASE_URL=postgres.url,
             ENDOMASK_STORAGE_URL=f"s3://{BUCKET}/cluster",
@@ -225,19 +222,7 @@ def test_events_come_as_they_happen_and_a_killed_server_stops_neither_job_nor_ca
         events = [line for line in stream.iter_lines() if line.startswith("event: ")]
     assert events[-1] == "event: end"
     assert api.get(job)["status"] == "succeeded"
-    check_ranges(api, job)
-
-
-def check_ranges(api: VideoApi, job: dict[str, Any]) -> None:
-    path = f"/v1/videos/{job['id']}/annotated.mp4"
-    whole = api.client.get(path)
-    part = api.client.get(path, headers={"Range": "bytes=1000-1999", "If-Range": whole.headers["ETag"]})
-    assert (part.status_code, part.content) == (206, whole.content[1000:2000])
-    assert part.headers["Content-Range"] == f"bytes 1000-1999/{len(whole.content)}"
-    beyond = api.client.get(path, headers={"Range": f"bytes={len(whole.content)}-"})
-    assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole.content)}")
-    assert api.client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
-    assert api.client.head(path).headers["Content-Length"] == str(len(whole.content))
+    api.check_ranges(job)
 
 
 def test_callers_are_told_apart_by_the_address_that_nginx_saw_whatever_they_say(machines: Machines, clip: Path) -> None:

@@ -3,7 +3,7 @@
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
@@ -15,27 +15,21 @@ from service.settings import Settings
 from service.video.jobs.heartbeat import CHECK_SECONDS, LEASE_SECONDS
 from tests.support import videos
 from tests.support.cluster import Cluster
-from tests.support.postgres import Postgres, programs, running_postgres
-from tests.support.video_api import VideoApi, frame_checksums
+from tests.support.postgres import Postgres, needs_postgres, running_postgres
+from tests.support.video_api import COMPARED, OUTPUTS, VideoApi
+from tests.support.waiting import wait_until
 
-PROGRAMS = programs()
 WORKERS = ("worker-a", "worker-b", "worker-c")
 SHORT_FRAMES, LONG_FRAMES = 60, 750
 SHORT_STEPS = ("index", "segment-0", "segment-1", "finish")
 """Of a short clip's job."""
-COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
-OUTPUTS = "annotated,frames,masks"
 
-pytestmark = [
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)"),
-]
+pytestmark = [pytest.mark.timeout(900), needs_postgres]
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    assert PROGRAMS is not None
-    with running_postgres(PROGRAMS) as running:
+    with running_postgres() as running:
         yield running
 
 
@@ -73,20 +67,7 @@ def undisturbed(apis: tuple[VideoApi, VideoApi], long_clip: Path, tmp_path_facto
     """What the long clip gives when nothing happens to its job."""
     job = apis[0].upload(long_clip, outputs=OUTPUTS)
     assert apis[1].wait(job)["status"] == "succeeded"
-    return results(apis[1], job, tmp_path_factory.mktemp("undisturbed"))
-
-
-def results(api: VideoApi, job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    (folder / "annotated.mp4").write_bytes(api.file(job, "annotated.mp4"))
-    files = {name: api.file(job, name) for name in COMPARED}
-    return {**files, "frames": frame_checksums(folder / "annotated.mp4"), "job": job["id"]}
-
-
-def until(holds: Callable[[], object], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
+    return {**apis[1].results(job, tmp_path_factory.mktemp("undisturbed")), "job": job["id"]}
 
 
 def workers_at(postgres: Postgres, job: dict[str, Any]) -> list[tuple[str, str]]:
@@ -108,15 +89,10 @@ def steps_begun(cluster: Cluster, worker: str) -> list[str]:
     return re.findall(r" video (\S+: \S+) is begun$", cluster.logs(worker), re.MULTILINE)
 
 
-def frames_counted(api: VideoApi) -> float:
-    lines = api.client.get("/metrics").text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("endomask_video_frames_total{"))
-
-
 def test_twenty_jobs_from_two_servers_run_once_each_on_three_workers(
     cluster: Cluster, apis: tuple[VideoApi, VideoApi], postgres: Postgres, tmp_path: Path
 ) -> None:
-    before = frames_counted(apis[0])
+    before = apis[0].frames_counted()
     clip = videos.write_video(tmp_path / "short.mp4", frames=SHORT_FRAMES)
     jobs = [api.upload(clip, outputs="frames,masks") for _, api in zip(range(20), cycle(apis), strict=False)]
     most_at_once = 0
@@ -126,7 +102,7 @@ def test_twenty_jobs_from_two_servers_run_once_each_on_three_workers(
     ended = [apis[0].wait(job) for job in jobs]
     assert [job["status"] for job in ended] == ["succeeded"] * 20
     assert most_at_once <= Settings.model_fields["max_running_videos"].default
-    assert frames_counted(apis[1]) - before == 20 * SHORT_FRAMES
+    assert apis[1].frames_counted() - before == 20 * SHORT_FRAMES
     steps = {f"{job['id']}: {step}" for job in jobs for step in SHORT_STEPS}
     begun = {name: [line for line in steps_begun(cluster, name) if line in steps] for name in WORKERS}
     times = Counter(step for steps_of_one in begun.values() for step in steps_of_one)
@@ -160,10 +136,10 @@ def test_the_work_of_a_worker_that_is_killed_for_good_is_taken_over_within_its_l
     pid = str(cluster.processes[killed].pid)
     cluster.kill(killed)
     killed_at = time.monotonic()
-    until(lambda: pid not in {at for at, _ in workers_at(postgres, job)}, "nobody takes over")
+    wait_until(lambda: pid not in {at for at, _ in workers_at(postgres, job)}, "nobody takes over")
     assert time.monotonic() - killed_at < LEASE_SECONDS + 2 * CHECK_SECONDS
     assert apis[1].wait(job)["status"] == "succeeded"
-    same(results(apis[1], job, tmp_path), undisturbed)
+    same(apis[1].results(job, tmp_path), undisturbed)
 
 
 def same(found: dict[str, Any], undisturbed: dict[str, Any]) -> None:
@@ -182,7 +158,7 @@ def test_a_database_that_is_away_in_the_middle_of_jobs_is_survived(
     away_s: float,
 ) -> None:
     running = {name: process.pid for name, process in cluster.processes.items()}
-    before = frames_counted(apis[0])
+    before = apis[0].frames_counted()
     job = apis[0].upload(long_clip, outputs=OUTPUTS)
     apis[0].wait_for_frames(job, 100)
     postgres.stop("immediate")
@@ -190,13 +166,15 @@ def test_a_database_that_is_away_in_the_middle_of_jobs_is_survived(
     answer = apis[0].client.get(f"/v1/videos/{job['id']}")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert answer.headers["Retry-After"]
-    until(lambda: time.monotonic() >= back_at, "the clock stands")
+    wait_until(lambda: time.monotonic() >= back_at, "the clock stands")
     assert apis[1].client.get("/livez").status_code == 200
     postgres.start()
-    until(lambda: apis[0].client.get(f"/v1/videos/{job['id']}").status_code == 200, "the server does not come back")
+    wait_until(
+        lambda: apis[0].client.get(f"/v1/videos/{job['id']}").status_code == 200, "the server does not come back"
+    )
     assert apis[1].wait(job)["status"] == "succeeded"
-    same(results(apis[1], job, tmp_path), undisturbed)
-    assert frames_counted(apis[0]) - before == LONG_FRAMES
+    same(apis[1].results(job, tmp_path), undisturbed)
+    assert apis[0].frames_counted() - before == LONG_FRAMES
     assert {name: process.pid for name, process in cluster.processes.items() if process.poll() is None} == running
 
 
@@ -210,7 +188,7 @@ def test_a_database_that_hangs_for_longer_than_a_lease_is_said_and_survived(
 ) -> None:
     """Its connections stay, and the kernel acknowledges what is sent: nothing but the clock tells."""
     running = {name: process.pid for name, process in cluster.processes.items()}
-    before = frames_counted(apis[0])
+    before = apis[0].frames_counted()
     job = apis[0].upload(long_clip, outputs=OUTPUTS)
     apis[0].wait_for_frames(job, 100)
     with ThreadPoolExecutor(40) as pool:
@@ -218,16 +196,18 @@ def test_a_database_that_hangs_for_longer_than_a_lease_is_said_and_survived(
         try:
             began_at = time.monotonic()
             answers = list(pool.map(lambda n: apis[n % 2].client.get(f"/v1/videos/{job['id']}"), range(40)))
-            until(lambda: time.monotonic() > began_at + LEASE_SECONDS + CHECK_SECONDS, "the clock stands")
+            wait_until(lambda: time.monotonic() > began_at + LEASE_SECONDS + CHECK_SECONDS, "the clock stands")
             assert apis[1].client.get("/livez").status_code == 200
         finally:
             postgres.wake()
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "not_ready")}
     assert {answer.json()["detail"].partition(";")[2] for answer in answers} == {" try again in a moment"}
-    until(lambda: apis[0].client.get(f"/v1/videos/{job['id']}").status_code == 200, "the server does not come back")
+    wait_until(
+        lambda: apis[0].client.get(f"/v1/videos/{job['id']}").status_code == 200, "the server does not come back"
+    )
     assert apis[1].wait(job)["status"] == "succeeded"
-    same(results(apis[1], job, tmp_path), undisturbed)
-    assert frames_counted(apis[0]) - before == LONG_FRAMES
+    same(apis[1].results(job, tmp_path), undisturbed)
+    assert apis[0].frames_counted() - before == LONG_FRAMES
     assert {name: process.pid for name, process in cluster.processes.items() if process.poll() is None} == running
 
 
@@ -240,7 +220,7 @@ def test_a_job_on_other_workers_stops_when_cancelled(
     ended = apis[0].wait(job)
     assert ended["status"] == "cancelled"
     assert ended["progress"]["frames_done"] < LONG_FRAMES
-    until(lambda: not workers_at(postgres, job), "a worker is still at it")
+    wait_until(lambda: not workers_at(postgres, job), "a worker is still at it")
     assert not (cluster.data_dir / "videos" / job["id"] / "segments").exists()
 
 

@@ -10,30 +10,25 @@ import pytest
 
 from tests.support import videos
 from tests.support.cluster import Cluster
-from tests.support.postgres import programs, running_postgres
+from tests.support.postgres import needs_postgres, running_postgres
 
-PROGRAMS = programs()
 MOST, MOST_OF_A_CALLER = 7, 3
 SENDERS = 16
 CALLERS = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 
-pytestmark = [
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)"),
-]
+pytestmark = [pytest.mark.timeout(300), needs_postgres]
 
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Two, with no worker, so that every job stays."""
-    assert PROGRAMS is not None
     limits = {
         "ENDOMASK_MAX_ACTIVE_VIDEOS": str(MOST),
         "ENDOMASK_MAX_ACTIVE_VIDEOS_PER_CALLER": str(MOST_OF_A_CALLER),
         "ENDOMASK_MAX_UPLOADS_PER_CALLER": str(SENDERS),
     }
     with (
-        running_postgres(PROGRAMS) as postgres,
+        running_postgres() as postgres,
         Cluster(tmp_path_factory.mktemp("limits"), postgres.url, **limits) as cluster,
     ):
         yield cluster.start_server("one"), cluster.start_server("other")

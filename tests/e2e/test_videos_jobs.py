@@ -6,7 +6,7 @@ import signal
 import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,14 @@ import pytest
 from tests.support import videos
 from tests.support.red import write_red_package
 from tests.support.server import RunningServer, children_of, start_server
-from tests.support.video_api import VideoApi, frame_checksums
+from tests.support.video_api import COMPARED, OUTPUTS, VideoApi
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
 LONG_FRAMES = 750
 BEGUN_FRAMES = 100
 """Frames after which a job is disturbed: more than a segment."""
-OUTPUTS = "annotated,frames,masks"
-COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +57,7 @@ def undisturbed(server: tuple[RunningServer, VideoApi], long_clip: Path, tmp_pat
     _, api = server
     job = api.upload(long_clip, outputs=OUTPUTS)
     events = follow(api, job)
-    return {**results(api, job, tmp_path_factory.mktemp("undisturbed")), "events": events}
-
-
-def results(api: VideoApi, job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    (folder / "annotated.mp4").write_bytes(api.file(job, "annotated.mp4"))
-    files = {name: api.file(job, name) for name in COMPARED}
-    return {**files, "frames": frame_checksums(folder / "annotated.mp4")}
+    return {**api.results(job, tmp_path_factory.mktemp("undisturbed")), "events": events}
 
 
 def follow(api: VideoApi, job: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -79,13 +72,6 @@ def follow(api: VideoApi, job: dict[str, Any]) -> list[tuple[str, dict[str, Any]
             elif line.startswith("data: "):
                 found.append((kind, json.loads(line.removeprefix("data: "))))
     return found
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def worker_pid(running: RunningServer) -> int:
@@ -118,7 +104,7 @@ def test_a_job_whose_worker_is_killed_goes_on_and_ends_as_if_nothing_had_been(
     assert kept
     assert [path.stat().st_mtime_ns for path in kept] == stamps, "a finished segment was done again"
     assert api.wait(job)["status"] == "succeeded"
-    found = results(api, job, tmp_path)
+    found = api.results(job, tmp_path)
     for name in COMPARED:
         assert found[name] == undisturbed[name], name
     assert found["frames"] == undisturbed["frames"]
@@ -130,7 +116,7 @@ def test_a_job_goes_on_after_an_orderly_restart(long_clip: Path, undisturbed: di
         api.wait_for_frames(job, BEGUN_FRAMES)
     with serving(tmp_path) as (_, api):
         assert api.wait(job)["status"] == "succeeded"
-        found = results(api, job, tmp_path)
+        found = api.results(job, tmp_path)
     for name in COMPARED:
         assert found[name] == undisturbed[name], name
 
@@ -142,7 +128,7 @@ def test_workers_of_one_machine_share_a_video_and_make_what_one_makes(
     with serving(tmp_path, workers=3) as (running, api):
         job = api.upload(long_clip, outputs=OUTPUTS)
         assert api.wait(job)["status"] == "succeeded"
-        found = results(api, job, tmp_path)
+        found = api.results(job, tmp_path)
         with closing(sqlite3.connect(running.data_dir / "endomask.sqlite")) as database:
             query = "SELECT executor_id, count(*) FROM workflow_status WHERE name = 'process_window' GROUP BY 1"
             assert len(database.execute(query).fetchall()) > 1, "one worker did it all"
@@ -161,7 +147,7 @@ def test_a_running_job_stops_when_cancelled(server: tuple[RunningServer, VideoAp
     assert ended["finished_at"]
     assert api.client.get(f"/v1/videos/{job['id']}/annotated.mp4").json()["code"] == "conflict"
     segments = running.data_dir / "videos" / job["id"] / "segments"
-    until(lambda: not segments.exists(), "the unfinished work is still there")
+    wait_until(lambda: not segments.exists(), "the unfinished work is still there")
 
 
 def test_deleting_a_running_job_leaves_nothing_and_frees_the_worker(
@@ -200,8 +186,8 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: tuple[RunningServer, V
     with socket.create_connection((host, int(port))) as connection:
         head = "POST /v1/videos HTTP/1.1\r\nHost: x\r\nContent-Type: video/mp4\r\nContent-Length: 90000000\r\n\r\n"
         connection.sendall(head.encode() + bytes(4_000_000))
-        until(lambda: any(incoming.iterdir()), "nothing arrives")
-    until(lambda: not any(incoming.iterdir()), "the half upload is still there")
+        wait_until(lambda: any(incoming.iterdir()), "nothing arrives")
+    wait_until(lambda: not any(incoming.iterdir()), "the half upload is still there")
     assert api.client.get("/v1/videos").json()["total"] == total
 
 

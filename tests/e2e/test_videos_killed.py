@@ -15,13 +15,11 @@ import pytest
 
 from tests.support import videos
 from tests.support.cluster import Cluster
-from tests.support.video_api import JOB_DEADLINE_S, VideoApi, frame_checksums
+from tests.support.video_api import COMPARED, JOB_DEADLINE_S, OUTPUTS, VideoApi
 
 KILLS = int(os.environ.get("ENDOMASK_TEST_KILLS", "8"))
 SEED = int(os.environ.get("ENDOMASK_TEST_SEED", str(random.randrange(10**6))))
 FRAMES = 800
-COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
-OUTPUTS = "annotated,frames,masks"
 
 pytestmark = pytest.mark.timeout(300 + 60 * KILLS)
 
@@ -30,17 +28,6 @@ pytestmark = pytest.mark.timeout(300 + 60 * KILLS)
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty-two segments of a second."""
     return videos.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", frames=FRAMES, height=240, width=320)
-
-
-def results(api: VideoApi, job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    (folder / "annotated.mp4").write_bytes(api.file(job, "annotated.mp4"))
-    files = {name: api.file(job, name) for name in COMPARED}
-    return {**files, "frames": frame_checksums(folder / "annotated.mp4")}
-
-
-def frames_counted(api: VideoApi) -> float:
-    lines = api.client.get("/metrics").text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("endomask_video_frames_total{"))
 
 
 def wait_for(api: VideoApi, job: dict[str, Any], frames: int) -> bool:
@@ -95,10 +82,10 @@ def test_a_job_whose_worker_and_server_are_killed_again_and_again_ends_as_if_not
         assert api.wait(job)["status"] == "succeeded"
         for made in (undisturbed, job):
             (tmp_path / made["id"]).mkdir()
-        expected, found = (results(api, made, tmp_path / made["id"]) for made in (undisturbed, job))
+        expected, found = (api.results(made, tmp_path / made["id"]) for made in (undisturbed, job))
         for name in (*COMPARED, "frames"):
             assert found[name] == expected[name], f"{name} differs after {killed}"
-        assert frames_counted(api) == 2 * FRAMES
+        assert api.frames_counted() == 2 * FRAMES
         assert not list((cluster.data_dir / "videos" / job["id"]).glob("segments/*"))
         api.client.close()
         assert cluster.stop("server") == 0

@@ -1,7 +1,6 @@
 """Server and workers that have nothing in common but a database and a bucket: no folder of one is another's."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +8,15 @@ import pytest
 
 from tests.support import videos
 from tests.support.cluster import Cluster
-from tests.support.postgres import programs, running_postgres
+from tests.support.postgres import needs_postgres, running_postgres
 from tests.support.s3 import BUCKET, S3, running_s3
-from tests.support.video_api import VideoApi, frame_checksums
+from tests.support.video_api import VideoApi
+from tests.support.waiting import wait_until
 
-PROGRAMS = programs()
 FRAMES = 300
-COMPARED = ("masks.zip", "frames.csv", "frames.jsonl", "frames.parquet")
 OUTPUTS = "annotated,frames,masks,report"
 
-pytestmark = [
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)"),
-]
+pytestmark = [pytest.mark.timeout(600), needs_postgres]
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +42,17 @@ def expected(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 @pytest.fixture
 def cluster(s3: S3, tmp_path: Path) -> Iterator[Cluster]:
-    assert PROGRAMS is not None
     url = f"s3://{BUCKET}/{tmp_path.name}"
     with (
-        running_postgres(PROGRAMS) as postgres,
+        running_postgres() as postgres,
         Cluster(tmp_path, postgres.url, ENDOMASK_STORAGE_URL=url, **s3.environment) as running,
     ):
         yield running
 
 
 def results(api: VideoApi, job: dict[str, Any], folder: Path) -> dict[str, Any]:
-    (folder / "annotated.mp4").write_bytes(api.file(job, "annotated.mp4"))
     assert b"<svg" in api.file(job, "report.html")
-    return {
-        **{name: api.file(job, name) for name in COMPARED},
-        "frames": frame_checksums(folder / "annotated.mp4"),
-    }
+    return {**api.results(job, folder), "frames.parquet": api.file(job, "frames.parquet")}
 
 
 def start_worker(cluster: Cluster, name: str, folder: Path) -> None:
@@ -85,7 +75,7 @@ def test_a_job_through_a_bucket_gives_what_it_gives_in_a_folder_though_a_worker_
         found = results(api, job, tmp_path)
         for name, content in expected.items():
             assert found[name] == content, name
-        check_ranges(api, job)
+        api.check_ranges(job)
         assert not (cluster.data_dir / "videos").exists()
         until_gone(s3, f"{prefix}segments/")
         assert not list((tmp_path / "second" / "scratch").rglob("source"))
@@ -94,28 +84,9 @@ def test_a_job_through_a_bucket_gives_what_it_gives_in_a_folder_though_a_worker_
         assert cluster.stop("second") == 0
 
 
-def check_ranges(api: VideoApi, job: dict[str, Any]) -> None:
-    """As a browser asks that shows the video."""
-    path = f"/v1/videos/{job['id']}/annotated.mp4"
-    whole = api.client.get(path)
-    part = api.client.get(path, headers={"Range": "bytes=1000-1999", "If-Range": whole.headers["ETag"]})
-    assert (part.status_code, part.content) == (206, whole.content[1000:2000])
-    assert part.headers["Content-Range"] == f"bytes 1000-1999/{len(whole.content)}"
-
-
 def until_gone(s3: S3, prefix: str) -> None:
     """The job has ended a moment before its unfinished work goes."""
-    deadline = time.monotonic() + 30
-    while left := s3.keys(prefix):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
-
-
-def until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
+    wait_until(lambda: not s3.keys(prefix), "the unfinished work is still there")
 
 
 def test_a_job_waits_for_a_bucket_that_is_away_and_outlives_a_worker_meanwhile(
@@ -127,13 +98,13 @@ def test_a_job_waits_for_a_bucket_that_is_away_and_outlives_a_worker_meanwhile(
         api.wait_for_frames(job, FRAMES // 4)
         try:
             s3.stop()
-            until(lambda: api.get(job)["waiting_since"], "the job does not say that it waits")
+            wait_until(lambda: api.get(job)["waiting_since"], "the job does not say that it waits", seconds=120)
             since = api.get(job)["waiting_since"]
             answer = api.client.post("/v1/videos", content=clip.read_bytes(), headers={"Content-Type": "video/mp4"})
             assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
             cluster.kill("first")
             start_worker(cluster, "too early", tmp_path)
-            until(lambda: cluster.processes["too early"].poll() == 1, "it does not end")
+            wait_until(lambda: cluster.processes["too early"].poll() == 1, "it does not end", seconds=120)
             assert "ENDOMASK_STORAGE_URL can't be used" in cluster.logs("too early")
             waiting = api.get(job)
             assert (waiting["status"], waiting["waiting_since"]) == ("running", since)

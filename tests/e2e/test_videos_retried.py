@@ -2,8 +2,7 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ import pytest
 from tests.support import videos
 from tests.support.cluster import Cluster
 from tests.support.server import children_of
-from tests.support.video_api import VideoApi
+from tests.support.video_api import COMPARED, VideoApi
+from tests.support.waiting import wait_until
 
 FRAMES = 750
-COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
 OUTPUTS = "frames,masks"
 
 pytestmark = pytest.mark.timeout(600)
@@ -51,13 +50,6 @@ def results(api: VideoApi, job: dict[str, Any]) -> dict[str, bytes]:
     return {name: api.file(job, name) for name in COMPARED}
 
 
-def until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def failed_steps(cluster: Cluster) -> int:
     return cluster.logs("worker").count("a step failed")
 
@@ -82,7 +74,7 @@ def test_a_job_whose_decoder_is_killed_goes_on_by_itself(
         kill_decoder_of(worker.pid)
         return failed_steps(cluster) > before
 
-    until(killed, "no step failed")
+    wait_until(killed, "no step failed", seconds=120)
     assert api.wait(job)["status"] == "succeeded"
     assert results(api, job) == undisturbed
     assert worker.poll() is None
@@ -96,7 +88,7 @@ def test_a_job_whose_folder_is_away_for_a_moment_goes_on_by_itself(
     before = failed_steps(cluster)
     folder = cluster.data_dir / "videos" / job["id"] / "segments"
     folder.rename(folder.with_name("away"))
-    until(lambda: failed_steps(cluster) > before, "no step failed")
+    wait_until(lambda: failed_steps(cluster) > before, "no step failed", seconds=120)
     folder.with_name("away").rename(folder)
     assert api.wait(job)["status"] == "succeeded"
     assert results(api, job) == undisturbed

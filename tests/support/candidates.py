@@ -2,6 +2,10 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from service.backends.busy import CpuTimes
 from service.backends.candidates import Candidate, Opening
@@ -9,6 +13,7 @@ from service.backends.trial import Bench
 from service.errors import EndomaskError
 from service.imaging.geometry import U8
 from service.manifest.package import Package
+from service.settings import Settings
 from tests.support.red import FakeBackend
 
 
@@ -65,6 +70,16 @@ class ScriptedBench:
         if name in self.fails:
             raise self.fails[name]
         return Scripted(candidate, self)
+
+
+def asked(folder: Path, **wishes: Any) -> Settings:
+    """INT8 on two threads, unless a test wishes something else."""
+    return Settings(data_dir=folder / "data", **{"threads": 2, "precision": "int8", **wishes})
+
+
+def blind(planes: U8) -> U8:
+    """An answer that sees nothing."""
+    return np.zeros_like(planes)
 
 
 def _division(of: Scripted | Candidate) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from tests.support.server import children_of, free_port
 
 _DEBIAN_FOLDER = Path("/usr/lib/postgresql")
@@ -16,13 +18,18 @@ _OWNER = "postgres"
 """Debian's package makes this user; PostgreSQL refuses to run as root."""
 
 
-def programs() -> Path | None:
-    """Folder of initdb and pg_ctl, which Debian keeps off the path; None when PostgreSQL is not installed."""
+def _find_programs() -> Path | None:
+    """Debian keeps them off the path."""
     found = sorted(_DEBIAN_FOLDER.glob("*/bin/initdb"))
     if found:
         return found[-1].parent
     on_path = shutil.which("initdb")
     return Path(on_path).parent if on_path else None
+
+
+PROGRAMS = _find_programs()
+"""Folder of initdb, pg_ctl and psql; None when PostgreSQL is not installed."""
+needs_postgres = pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)")
 
 
 class Postgres:
@@ -82,10 +89,11 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres(programs: Path) -> Iterator[Postgres]:
+def running_postgres() -> Iterator[Postgres]:
     """A started cluster, gone afterwards. Not in pytest's folder, which other users can't enter."""
+    assert PROGRAMS is not None
     folder = Path(tempfile.mkdtemp(prefix="endomask-postgres-"))
-    postgres = Postgres(folder, programs)
+    postgres = Postgres(folder, PROGRAMS)
     postgres.start()
     try:
         yield postgres

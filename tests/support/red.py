@@ -11,7 +11,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from service.backends.choice import Choice
 from service.imaging.geometry import U8
+from service.loading import LoadedModel
+from service.manifest.agreement import Agreement
 from service.manifest.entries import FileEntry
 from service.manifest.package import Package, sha256_of
 from service.manifest.schema import INPUT_NAME, OUTPUT_NAME, Manifest
@@ -60,6 +63,11 @@ def red_frame(height: int = 120, width: int = 160, box: tuple[int, int, int, int
     x, y, box_width, box_height = box
     frame[y : y + box_height, x : x + box_width] = RED
     return frame
+
+
+def fake_model(package: Package) -> LoadedModel:
+    """A red package as it is loaded, on a fake backend."""
+    return LoadedModel(package, Choice(FakeBackend(package.manifest.channels)), Agreement(0, 0.0), {})
 
 
 def write_red_package(

@@ -12,6 +12,7 @@ from service.app import create_app
 from service.backends.choice import Choice
 from service.imaging.geometry import U8
 from service.manifest.package import Package
+from service.schemas import Problem
 from service.settings import Settings
 from tests.support.red import FakeBackend, red_frame, write_red_package
 
@@ -38,6 +39,15 @@ def running(
         yield client
 
 
+def refused(answer: Any, status: int, code: str) -> str:
+    """The sentence of a refusal in our shape."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate_json(answer.content)
+    assert (answer.status_code, problem.code) == (status, code), problem.detail
+    assert "/tmp" not in problem.detail
+    return problem.detail
+
+
 def encode(rgb: U8, extension: str = ".png") -> bytes:
     """RGB uint8 [H, W, 3] -> encoded image."""
     return bytes(cv2.imencode(extension, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1])
@@ -46,3 +56,4 @@ def encode(rgb: U8, extension: str = ".png") -> bytes:
 RED_PNG = encode(red_frame())
 """160x120, a red box of 50x40 at 40, 30."""
 PNG = {"Content-Type": "image/png"}
+MP4 = {"Content-Type": "video/mp4"}

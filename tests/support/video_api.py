@@ -15,6 +15,9 @@ import numpy as np
 from service.imaging.geometry import U8
 
 JOB_DEADLINE_S = 300
+OUTPUTS = "annotated,frames,masks"
+COMPARED = ("masks.zip", "frames.csv", "frames.jsonl")
+"""Results that are the same to the byte whatever happened to their job."""
 
 
 class VideoApi:
@@ -66,6 +69,29 @@ class VideoApi:
     def masks(self, job: dict[str, Any]) -> dict[int, U8]:
         """Frame index -> class ids uint8 [H, W]."""
         return read_masks(self.file(job, "masks.zip"))
+
+    def results(self, job: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """What does not depend on how the job went: files by name, and the checksums of the annotated `frames`."""
+        (folder / "annotated.mp4").write_bytes(self.file(job, "annotated.mp4"))
+        files = {name: self.file(job, name) for name in COMPARED}
+        return {**files, "frames": frame_checksums(folder / "annotated.mp4")}
+
+    def frames_counted(self) -> float:
+        """By the metrics, over all models."""
+        lines = self.client.get("/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith("endomask_video_frames_total{"))
+
+    def check_ranges(self, job: dict[str, Any]) -> None:
+        """Asked for the annotated video as a browser asks that shows it."""
+        path = f"/v1/videos/{job['id']}/annotated.mp4"
+        whole = self.client.get(path)
+        part = self.client.get(path, headers={"Range": "bytes=1000-1999", "If-Range": whole.headers["ETag"]})
+        assert (part.status_code, part.content) == (206, whole.content[1000:2000])
+        assert part.headers["Content-Range"] == f"bytes 1000-1999/{len(whole.content)}"
+        beyond = self.client.get(path, headers={"Range": f"bytes={len(whole.content)}-"})
+        assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, f"bytes */{len(whole.content)}")
+        assert self.client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+        assert self.client.head(path).headers["Content-Length"] == str(len(whole.content))
 
 
 def read_masks(archive: bytes) -> dict[int, U8]:

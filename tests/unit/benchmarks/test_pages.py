@@ -7,7 +7,7 @@ import pytest
 from benchmarks.__main__ import RESULTS
 from benchmarks.pages import PAGES, fill, sections, write_pages
 from benchmarks.results import Results
-from tests.unit.benchmarks import made
+from tests.support import benchmark_results
 
 PAGE = """before
 <!-- bench: budgets -->
@@ -23,7 +23,7 @@ after
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    Results.today(tmp_path, made.MACHINE, "instruments/2").keep("frames", made.frames())
+    Results.today(tmp_path, benchmark_results.MACHINE, "instruments/2").keep("frames", benchmark_results.frames())
     return tmp_path
 
 
@@ -76,5 +76,5 @@ def test_the_frames_table_has_the_fastest_first_and_the_floor_last(folder: Path)
 def test_a_soak_has_its_own_sentence(folder: Path) -> None:
     soak = {"seconds": 1200.0, "frames": 9000, "videos": 4, "failed": 0}
     soak |= {"memory_mb": [[10.0, 650.0], [1200.0, 700.0]], "growth_mb": 12.0}
-    Results.today(folder, made.MACHINE, "instruments/2", "-soak").keep("soak", soak)
+    Results.today(folder, benchmark_results.MACHINE, "instruments/2", "-soak").keep("soak", soak)
     assert "20 minutes, 9000 frames and 4 videos, 0 failed; memory of all processes 650 MB" in sections(folder)["soak"]

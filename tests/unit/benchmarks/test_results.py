@@ -13,7 +13,7 @@ from benchmarks.budgets import best_per_round, judge, per_round
 from benchmarks.figure import draw
 from benchmarks.frames import SERVED
 from benchmarks.results import Results, newest, read
-from tests.unit.benchmarks import made
+from tests.support import benchmark_results
 
 
 def verdicts(parts: dict[str, Any], cores: int = 2) -> dict[str, tuple[float, bool | None]]:
@@ -22,12 +22,12 @@ def verdicts(parts: dict[str, Any], cores: int = 2) -> dict[str, tuple[float, bo
 
 def video_part() -> dict[str, Any]:
     clips = [{"clip": "1920x1080", "seconds": 20.0, "frames": 500, "megabits_per_second": 2.5}]
-    runs = made.runs()
+    runs = benchmark_results.runs()
     return {"clips": clips, "load_before_rounds": [], "runs": runs, "summary": video.summarise(runs)}
 
 
 def test_ratios_are_taken_in_the_same_round_against_the_best_of_the_others() -> None:
-    found = verdicts({"frames": made.frames()})
+    found = verdicts({"frames": benchmark_results.frames()})
     assert found["16 clients against one"] == (round(140 / 95, 3), True)
     assert found["16 clients against in-process"] == (round(140 / 150, 3), True)
     assert found["16 clients against the best peer"] == (2.5, True)
@@ -35,16 +35,16 @@ def test_ratios_are_taken_in_the_same_round_against_the_best_of_the_others() -> 
 
 
 def test_what_is_around_the_graph_is_judged_by_the_callers_clock() -> None:
-    assert verdicts({"frames": made.frames()})["all but the graph's run, one client"] == (3.3, False)
+    assert verdicts({"frames": benchmark_results.frames()})["all but the graph's run, one client"] == (3.3, False)
 
 
 def test_a_mask_that_differs_too_much_misses_its_budget() -> None:
-    found = made.frames() | {"dice_with_fp32": {SERVED: 0.99}}
+    found = benchmark_results.frames() | {"dice_with_fp32": {SERVED: 0.99}}
     assert verdicts({"frames": found})["masks against FP32's, example frame: 1 - Dice"] == (0.01, False)
 
 
 def test_a_round_that_one_side_missed_is_not_compared_with_another() -> None:
-    found = made.frames()
+    found = benchmark_results.frames()
     found["measurements"] = [
         row for row in found["measurements"] if (row["round"], row["contender"]) not in {(0, "litserve"), (0, "triton")}
     ]
@@ -52,20 +52,20 @@ def test_a_round_that_one_side_missed_is_not_compared_with_another() -> None:
 
 
 def test_a_fast_peer_that_missed_rounds_counts_all_the_same() -> None:
-    found = made.frames()
-    found["measurements"] += [made.measured("mosec", 16, 140.0, 0).as_dict()]
+    found = benchmark_results.frames()
+    found["measurements"] += [benchmark_results.measured("mosec", 16, 140.0, 0).as_dict()]
     assert verdicts({"frames": found})["16 clients against the best peer"] == (1.0, False)
 
 
 def test_a_peers_best_layout_counts_in_each_round() -> None:
-    found = made.frames()
-    better = replace(made.measured("triton", 16, 70.0, 0), layout="1 x 2")
+    found = benchmark_results.frames()
+    better = replace(benchmark_results.measured("triton", 16, 70.0, 0), layout="1 x 2")
     found["measurements"] += [replace(better, round=number).as_dict() for number in range(3)]
     assert verdicts({"frames": found})["16 clients against the best peer"] == (2.0, True)
 
 
 def test_the_same_file_and_runtime_are_compared_and_not_judged() -> None:
-    assert verdicts({"frames": made.frames()})["the same, both with FP32 in ONNX Runtime"] == (1.25, None)
+    assert verdicts({"frames": benchmark_results.frames()})["the same, both with FP32 in ONNX Runtime"] == (1.25, None)
 
 
 def test_a_videos_budget_is_for_two_cores_and_judged_on_no_others() -> None:
@@ -74,7 +74,7 @@ def test_a_videos_budget_is_for_two_cores_and_judged_on_no_others() -> None:
 
 
 def test_without_peers_nothing_is_said_of_them() -> None:
-    found = made.frames()
+    found = benchmark_results.frames()
     found["measurements"] = [row for row in found["measurements"] if row["contender"] in {"floor", SERVED}]
     assert "16 clients against the best peer" not in verdicts({"frames": found})
 
@@ -106,23 +106,23 @@ def test_what_was_not_measured_is_not_judged() -> None:
 
 
 def test_throughput_is_listed_by_round_and_the_fastest_of_several_is_found() -> None:
-    rows = made.frames()["measurements"]
+    rows = benchmark_results.frames()["measurements"]
     assert per_round(rows[::-1], SERVED, clients=16) == {0: 140, 1: 70, 2: 140}
     assert best_per_round(rows, {"litserve", "triton"}, clients=16) == {0: 56, 1: 28, 2: 56}
 
 
 def test_a_videos_stages_are_medians_over_the_rounds() -> None:
-    ours, ffmpeg = video.summarise(made.runs())
+    ours, ffmpeg = video.summarise(benchmark_results.runs())
     assert ours["stage_ms_per_frame"] == {"decode": 4.0, "infer": 8.0, "encode": 12.5}
     assert ours["frames_per_second"] == {"median": 58.0, "low": 56.0, "high": 60.0}
     assert "stage_ms_per_frame" not in ffmpeg
 
 
 def test_results_are_written_part_by_part_and_read_again(tmp_path: Path) -> None:
-    results = Results.today(tmp_path, made.MACHINE, "instruments/2")
+    results = Results.today(tmp_path, benchmark_results.MACHINE, "instruments/2")
     results.keep("start", {"seconds": {"median": 2.0, "low": 1.9, "high": 2.1}})
     assert newest(tmp_path, "start").name == "2026-11-21-2-cores-example-cpu-9000.json"
-    results.keep("frames", made.frames())
+    results.keep("frames", benchmark_results.frames())
     found = read(newest(tmp_path, "frames"))
     assert set(found) == {"format", "machine", "model", "budgets", "parts"}
     assert set(found["parts"]) == {"start", "frames"}
@@ -131,8 +131,8 @@ def test_results_are_written_part_by_part_and_read_again(tmp_path: Path) -> None
 
 
 def test_a_later_run_of_the_day_keeps_the_parts_that_it_does_not_measure(tmp_path: Path) -> None:
-    Results.today(tmp_path, made.MACHINE, "instruments/2").keep("memory", {"growth_mb": 1.0})
-    later = Results.today(tmp_path, made.MACHINE | {"date": "2026-11-21T15:00:00+00:00"}, "instruments/2")
+    Results.today(tmp_path, benchmark_results.MACHINE, "instruments/2").keep("memory", {"growth_mb": 1.0})
+    later = Results.today(tmp_path, benchmark_results.MACHINE | {"date": "2026-11-21T15:00:00+00:00"}, "instruments/2")
     assert later.parts == {"memory": {"growth_mb": 1.0}}
 
 
@@ -147,8 +147,8 @@ def test_a_later_run_of_the_day_keeps_the_parts_that_it_does_not_measure(tmp_pat
 def test_parts_of_other_code_settings_or_another_model_are_not_kept(
     tmp_path: Path, changed: dict[str, Any], model: str
 ) -> None:
-    Results.today(tmp_path, made.MACHINE, "instruments/2").keep("memory", {"growth_mb": 1.0})
-    assert Results.today(tmp_path, made.MACHINE | changed, model).parts == {}
+    Results.today(tmp_path, benchmark_results.MACHINE, "instruments/2").keep("memory", {"growth_mb": 1.0})
+    assert Results.today(tmp_path, benchmark_results.MACHINE | changed, model).parts == {}
 
 
 def test_results_of_another_format_are_refused(tmp_path: Path) -> None:
@@ -158,8 +158,8 @@ def test_results_of_another_format_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_tables_say_what_was_measured_and_what_failed(tmp_path: Path) -> None:
-    results = Results.today(tmp_path, made.MACHINE, "instruments/2")
-    results.keep("frames", made.frames())
+    results = Results.today(tmp_path, benchmark_results.MACHINE, "instruments/2")
+    results.keep("frames", benchmark_results.frames())
     results.keep("video", video_part())
     results.keep("start", {"seconds": {"median": 2.0}, "each_seconds": [2.0, 2.1]})
     page = newest(tmp_path, "frames").with_suffix(".md").read_text()
@@ -174,8 +174,8 @@ def test_the_tables_say_what_was_measured_and_what_failed(tmp_path: Path) -> Non
 
 
 def test_the_figure_is_an_svg_with_every_server(tmp_path: Path) -> None:
-    results = Results.today(tmp_path, made.MACHINE, "instruments/2")
-    results.keep("frames", made.frames())
+    results = Results.today(tmp_path, benchmark_results.MACHINE, "instruments/2")
+    results.keep("frames", benchmark_results.frames())
     path = draw(results.as_dict(), tmp_path / "bench.svg")
     root = ElementTree.parse(path).getroot()
     assert root.tag.endswith("svg")
@@ -189,7 +189,7 @@ def test_a_figure_needs_the_frames(tmp_path: Path) -> None:
 
 def test_the_machines_facts_are_those_that_a_reader_needs() -> None:
     found = machine.facts()
-    assert set(found) == set(made.MACHINE)
+    assert set(found) == set(benchmark_results.MACHINE)
     assert found["cores"] >= 1
     assert json.dumps(found)
 
@@ -205,8 +205,8 @@ def test_where_there_is_no_proc_nothing_is_known_of_the_load(tmp_path: Path) -> 
 
 
 def test_the_newest_results_of_a_part_are_those_that_hold_it(tmp_path: Path) -> None:
-    Results.today(tmp_path, made.MACHINE, "instruments/2").keep("frames", made.frames())
-    later = made.MACHINE | {"date": "2026-11-21T15:00:00+00:00"}
+    Results.today(tmp_path, benchmark_results.MACHINE, "instruments/2").keep("frames", benchmark_results.frames())
+    later = benchmark_results.MACHINE | {"date": "2026-11-21T15:00:00+00:00"}
     soaked = Results.today(tmp_path, later, "instruments/2", "-soak")
     soaked.keep("soak", {"growth_mb": 1.0, "failed": 0})
     assert newest(tmp_path, "soak") == soaked.path
@@ -216,9 +216,9 @@ def test_the_newest_results_of_a_part_are_those_that_hold_it(tmp_path: Path) -> 
 
 
 def test_the_newest_results_are_those_measured_last_whatever_the_machines_name(tmp_path: Path) -> None:
-    first = Results.today(tmp_path, made.MACHINE, "instruments/2")
+    first = Results.today(tmp_path, benchmark_results.MACHINE, "instruments/2")
     first.keep("memory", {"growth_mb": 1.0})
-    later = made.MACHINE | {"date": "2026-11-21T15:00:00+00:00", "cpu": "Another CPU"}
+    later = benchmark_results.MACHINE | {"date": "2026-11-21T15:00:00+00:00", "cpu": "Another CPU"}
     second = Results.today(tmp_path, later, "instruments/2")
     second.keep("memory", {"growth_mb": 2.0})
     assert first.path.name > second.path.name

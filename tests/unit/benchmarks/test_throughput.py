@@ -14,7 +14,7 @@ from benchmarks.soak import described, growth
 from benchmarks.throughput import Case, Contender, Measurement, Rounds, compare, of_load
 from benchmarks.video import encoder_settings
 from service.imaging.masks import encode_png, encode_rle
-from tests.unit.benchmarks import made
+from tests.support import benchmark_results
 
 CASE = Case("854x480", "mask", 1)
 
@@ -29,7 +29,7 @@ class Steady:
 
     def measure(self, round_number: int) -> Iterator[Measurement]:
         self._turns_taken.append(self.name)
-        yield made.measured(self.name, 1, 10.0, round_number)
+        yield benchmark_results.measured(self.name, 1, 10.0, round_number)
         if round_number >= self._fails_from:
             raise RuntimeError("its port is taken")
 
@@ -78,7 +78,7 @@ def test_no_good_answer_at_all_is_an_error_that_says_what_came() -> None:
 
 
 def test_rounds_describe_themselves() -> None:
-    found = Rounds([made.measured("floor", 1, 10.0, 0)]).as_dict()
+    found = Rounds([benchmark_results.measured("floor", 1, 10.0, 0)]).as_dict()
     assert found["measurements"][0]["contender"] == "floor"
 
 

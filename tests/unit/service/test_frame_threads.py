@@ -1,7 +1,6 @@
 """Threads for frames: ends go before beginnings, and every step's future tells what became of it."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
 import pytest
@@ -9,13 +8,6 @@ import pytest
 from service.frame_threads import FrameThreads
 
 DEADLINE_SECONDS = 30.0
-
-
-@pytest.fixture
-def threads() -> Iterator[FrameThreads]:
-    threads = FrameThreads(1)
-    yield threads
-    threads.shutdown(wait=True)
 
 
 def hold(threads: FrameThreads) -> threading.Event:

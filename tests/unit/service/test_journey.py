@@ -33,13 +33,6 @@ def batcher(backend: GatedBackend) -> Iterator[Batcher]:
     batcher.close()
 
 
-@pytest.fixture
-def threads() -> Iterator[FrameThreads]:
-    threads = FrameThreads(1)
-    yield threads
-    threads.shutdown(wait=True)
-
-
 def opened() -> tuple[str, U8]:
     return "opened", FRAME
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchmetrics.functional.segmentation import dice_score
 from torchvision.ops import sigmoid_focal_loss
 
-from tests.unit.training.conftest import squares_preset
+from tests.support.squares import squares_preset
 from training.config import LossSpec, Preset
 from training.config.loss import LOSS_NAMES
 from training.losses import segmentation_loss

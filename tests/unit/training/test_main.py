@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from service.manifest.package import Package
-from tests.unit.training.conftest import squares_preset
+from tests.support.squares import squares_preset
 from training.__main__ import app, main
 from training.errors import DatasetError
 

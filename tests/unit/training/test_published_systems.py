@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from service.manifest.package import Package
-from tests.support.published import channels, flat, halves, write_picture
-from tests.unit.training.datasets.published.test_cholecseg8k import VIDEOS, write_frame
-from tests.unit.training.datasets.published.test_kvasir import write_instrument
-from tests.unit.training.datasets.published.test_sar_rarp50 import pack, write_recording
-from tests.unit.training.datasets.published.test_ucl_synthetic import write_video_folder
+from tests.support.published.cholecseg8k import VIDEOS, write_frame
+from tests.support.published.kvasir import write_instrument
+from tests.support.published.pictures import channels, flat, halves, write_picture
+from tests.support.published.sar_rarp50 import pack, write_recording
+from tests.support.published.ucl_synthetic import write_video_folder
 from training.__main__ import app
 
 pytestmark = [

@@ -20,7 +20,7 @@ from service.manifest.agreement import agreement
 from service.manifest.entries import FileEntry, Parity, PrecisionName
 from service.manifest.package import Package, sha256_of
 from service.manifest.record import Score
-from tests.unit.training.conftest import squares_preset, write_squares
+from tests.support.squares import squares_preset, write_squares
 from training.__main__ import app
 from training.config import Preset
 from training.errors import ExportError

@@ -2,9 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from service.backends import choice as choosing
@@ -12,16 +10,11 @@ from service.backends.choice import Choice
 from service.backends.openvino import is_installed, native_precisions
 from service.backends.trial import HOPELESS_ROUNDS, ROUNDS, Bench
 from service.errors import InferenceFailed, PackageError, ProviderUnavailable
-from service.imaging.geometry import U8
 from service.manifest.package import Package
 from service.settings import Settings
-from tests.support.candidates import ScriptedBench
+from tests.support.candidates import ScriptedBench, asked, blind
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="openvino is not installed")
-
-
-def asked(folder: Path, **wishes: Any) -> Settings:
-    return Settings(data_dir=folder / "data", **{"threads": 2, "precision": "int8", **wishes})
 
 
 def choose(package: Package, settings: Settings, provider: str, bench: Bench) -> Choice:
@@ -31,10 +24,6 @@ def choose(package: Package, settings: Settings, provider: str, bench: Bench) ->
 
 def shown(choice: Choice) -> list[tuple[str, bool, bool]]:
     return [(f"{line.backend} {line.precision}", line.chosen, line.refused is not None) for line in choice.candidates]
-
-
-def blind(planes: U8) -> U8:
-    return np.zeros_like(planes)
 
 
 def test_the_fastest_one_that_agrees_serves(tmp_path: Path, both: Package) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from service.backends.candidates import Candidate
@@ -14,7 +13,7 @@ from service.errors import InferenceFailed, PackageError
 from service.imaging.geometry import U8
 from service.manifest.package import Package
 from service.settings import Settings
-from tests.support.candidates import ScriptedBench
+from tests.support.candidates import ScriptedBench, asked, blind
 
 NEEDS_OPENVINO = pytest.mark.skipif(not is_installed(), reason="openvino is not installed")
 
@@ -24,14 +23,8 @@ def candidate(threads: int = 4, provider: str = "cpu") -> Candidate:
 
 
 def divided(package: Package, folder: Path, script: ScriptedBench, threads: int = 2, **wishes: Any) -> Choice:
-    settings = Settings(
-        data_dir=folder / "data", **{"threads": threads, "precision": "int8", "backend": "openvino", **wishes}
-    )
+    settings = asked(folder, threads=threads, **{"backend": "openvino", **wishes})
     return choose(package, settings, "cpu", script.bench)
-
-
-def blind(planes: U8) -> U8:
-    return np.zeros_like(planes)
 
 
 def shapes(choice: Choice) -> list[tuple[int, int, bool, bool]]:

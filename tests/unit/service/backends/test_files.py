@@ -8,8 +8,6 @@ import onnx
 import pytest
 
 from service.backends import Backend
-from service.backends.onnxruntime import OnnxRuntimeBackend
-from service.backends.openvino import OpenVinoBackend
 from service.errors import InferenceFailed, PackageError
 from service.manifest.entries import FileEntry
 from service.manifest.package import Package
@@ -19,12 +17,6 @@ from tests.support.red import red_frame, red_probabilities, write_red_package
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
     return write_red_package(tmp_path)
-
-
-@pytest.fixture(params=[OnnxRuntimeBackend, OpenVinoBackend])
-def kind(request: pytest.FixtureRequest) -> Any:
-    pytest.importorskip("openvino")
-    return request.param
 
 
 def open_as(kind: Any, package: Package, precision: str = "fp32") -> Backend:

@@ -11,19 +11,12 @@ import pytest
 from service.backends import Precision
 from service.backends.binding import BoundSession
 from service.backends.onnxruntime import OnnxRuntimeBackend
-from service.backends.openvino import OpenVinoBackend
 from service.imaging.geometry import U8
 from service.manifest.package import Package
 from tests.support.gate import DEADLINE_SECONDS
 from tests.support.red import red_frame, red_probabilities, write_red_package
 
 SHIPPED = Path(__file__).parents[4] / "models" / "instruments"
-
-
-@pytest.fixture(params=[OnnxRuntimeBackend, OpenVinoBackend])
-def kind(request: pytest.FixtureRequest) -> Any:
-    pytest.importorskip("openvino")
-    return request.param
 
 
 @pytest.mark.parametrize("threads", [1, 2])

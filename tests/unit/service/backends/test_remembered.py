@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,17 +13,13 @@ from service.backends.remembered import remembered_choice
 from service.errors import PackageError
 from service.manifest.package import Package
 from service.settings import Settings
-from tests.support.candidates import ScriptedBench
+from tests.support.candidates import ScriptedBench, asked
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="openvino is not installed")
 
 MACHINE = {"model name": "one"}
 MEASURED = ["onnxruntime int8 2", "openvino int8 2", "openvino int8 1 x2"]
 RECALLED = ["openvino int8 2"]
-
-
-def asked(folder: Path, **wishes: Any) -> Settings:
-    return Settings(data_dir=folder / "data", **{"threads": 2, "precision": "int8", **wishes})
 
 
 def load(

@@ -18,10 +18,10 @@ class House:
 
     def ask(self) -> None:
         self.admission.asked(len(self.inside))
-        while self.admission.overloaded and len(self.inside) > self.admission.limit:
+        while self.admission.overloaded and len(self.inside) > self.admission.limit(1):
             self.inside.pop()
             self.refused += 1
-        if len(self.inside) < self.admission.limit:
+        if len(self.inside) < self.admission.limit(1):
             self.inside.append(self.now)
         else:
             self.refused += 1
@@ -53,7 +53,7 @@ def test_callers_that_take_turns_may_fill_the_house() -> None:
         house.answer()
         house.ask()
     assert house.refused == 0
-    assert house.admission.limit == 64
+    assert house.admission.limit(1) == 64
 
 
 def test_at_ten_times_the_capacity_an_accepted_frame_stays_within_five_times_a_lone_ones_time() -> None:
@@ -79,7 +79,7 @@ def test_a_house_that_is_empty_for_a_moment_is_not_filled_again_while_too_many_c
     house.now += house.seconds / 10
     house.ask()
     assert house.admission.overloaded
-    assert house.admission.limit == int(PATIENCE)
+    assert house.admission.limit(1) == int(PATIENCE)
 
 
 def test_the_house_opens_again_once_fewer_come() -> None:
@@ -92,7 +92,7 @@ def test_the_house_opens_again_once_fewer_come() -> None:
     house.now += 2 * BURST_SECONDS
     house.ask()
     assert not house.admission.overloaded
-    assert house.admission.limit == 64
+    assert house.admission.limit(1) == 64
 
 
 def test_an_overload_ends_while_frames_still_come_once_they_are_answered_in_time() -> None:
@@ -125,7 +125,7 @@ def test_after_a_quiet_time_the_speed_is_that_of_the_time_since() -> None:
     house = House(most=64, seconds=0.02)
     house.stream(frames_a_second=10 / house.seconds, for_seconds=0.2)
     assert house.admission.overloaded
-    assert house.admission.limit == int(PATIENCE)
+    assert house.admission.limit(1) == int(PATIENCE)
 
 
 def test_without_an_answer_nothing_is_known_and_the_setting_alone_counts() -> None:
@@ -160,15 +160,14 @@ def test_a_lone_frame_replaces_the_guess_and_later_ones_move_it() -> None:
     house = House(most=1000, seconds=0.5)
     house.admission.answered(0.1, alone=True)
     house.admission.answered(0.2, alone=True)
-    assert overloaded(house, 98).limit == int(PATIENCE * 0.11 * 100)
+    assert overloaded(house, 98).limit(1) == int(PATIENCE * 0.11 * 100)
 
 
 def test_without_any_notion_of_a_frames_time_the_setting_alone_counts() -> None:
-    assert overloaded(House(most=5, seconds=0.0), 1).limit == 5
+    assert overloaded(House(most=5, seconds=0.0), 1).limit(1) == 5
 
 
 @pytest.mark.parametrize(("most", "runs", "fewest"), [(1, 1, 1), (64, 1, 1 + BESIDES), (64, 4, 4 + BESIDES)])
 def test_the_limit_never_falls_so_low_that_the_device_waits_for_a_decoder(most: int, runs: int, fewest: int) -> None:
     house = House(most=most)
-    house.admission.runs = runs
-    assert overloaded(house, 1).limit == fewest
+    assert overloaded(house, 1).limit(runs) == fewest

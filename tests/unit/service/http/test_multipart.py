@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from service.errors import MalformedRequest
 from service.http.multipart import FilePart, file_pieces
+from tests.support.bodies import pieces
 
 KIND = "multipart/form-data; boundary=edge"
 HEAD = b'--edge\r\nContent-Disposition: form-data; name="file"'
@@ -18,17 +19,9 @@ BODY = (
 )  # fmt: skip
 
 
-async def cut(body: bytes, sizes: list[int]) -> AsyncIterator[bytes]:
-    position = 0
-    for size in sizes:
-        yield body[position : position + size]
-        position += size
-    yield body[position:]
-
-
 async def read(body: bytes, sizes: list[int], kind: str = KIND) -> dict[FilePart, bytes]:
     found: dict[FilePart, bytes] = {}
-    async for part, piece in file_pieces(kind, cut(body, sizes)):
+    async for part, piece in file_pieces(kind, pieces(body, sizes)):
         found[part] = found.get(part, b"") + piece
     return found
 

@@ -11,12 +11,11 @@ from service.backends.choice import Choice
 from service.errors import InferenceFailed, UndecodableVideo
 from service.imaging.geometry import U8
 from service.loading import LoadedModel
-from service.manifest.agreement import Agreement
 from service.video.options import VideoOptions
 from service.video.pipeline import process_file
 from service.video.results.summary import Summary
 from tests.support import videos
-from tests.support.red import FakeBackend, write_red_package
+from tests.support.red import FakeBackend, fake_model, write_red_package
 from tests.support.video_api import dice, frame_checksums, read_masks, red_in
 
 OPTIONS = VideoOptions(segment_seconds=0.2, outputs=("annotated", "frames", "masks"))
@@ -25,7 +24,7 @@ FRAMES = 40
 
 @pytest.fixture
 def model(tmp_path: Path) -> LoadedModel:
-    return LoadedModel(write_red_package(tmp_path / "models"), Choice(FakeBackend()), Agreement(0, 0.0), {})
+    return fake_model(write_red_package(tmp_path / "models"))
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def test_batches_keep_frames_and_masks_together(tmp_path: Path, clip: Path, mode
 
 def test_three_classes_have_columns_and_colours_of_their_own(tmp_path: Path, clip: Path) -> None:
     package = write_red_package(tmp_path / "models", classes=3)
-    summary = run(clip, tmp_path / "out", LoadedModel(package, Choice(FakeBackend(channels=3)), Agreement(0, 0.0), {}))
+    summary = run(clip, tmp_path / "out", fake_model(package))
     assert [(entry.name, entry.detection_rate) for entry in summary.classes] == [("tool", 1.0), ("unseen2", 0.0)]
     row = json.loads((tmp_path / "out" / "frames.jsonl").read_text().splitlines()[0])
     assert row["unseen2_coverage"] == 0.0

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.unit.training.conftest import CLASSES, red_square_frames
+from tests.support.squares import CLASSES, red_square_frames
 from training.config import DataUse, Preset
 from training.datasets.picture_files import read_grey, write_png
 from training.datasets.reading import Dataset

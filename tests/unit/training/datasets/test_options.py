@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from tests.support.published import flat, halves, write_picture
+from tests.support.published.pictures import flat, halves, write_picture
 from training.datasets.names import SourceName
 from training.datasets.options import Count, needs_source, option_names, parse_options, parse_pairs
 from training.datasets.published.carve import carve

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.support.published.pictures import halves, write_picture
 from training.datasets import synthetic_frames
 from training.datasets.published import endovis2015_rigid, endovis2015_robotic, gae_robotic_grey, kvasir_seg
 from training.datasets.published.endovis2015 import snap
@@ -16,16 +16,6 @@ from training.datasets.writing import write_dataset
 from training.errors import DatasetError
 
 REAL = Path(__file__).parents[5] / "shared" / "data"
-
-
-def _write(path: Path, pixels: NDArray[np.uint8]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), pixels)
-
-
-def _grey_halves(left: int, right: int) -> NDArray[np.uint8]:
-    """[16, 32]: a left and a right half."""
-    return np.repeat(np.array([[left] * 16 + [right] * 16], np.uint8), 16, axis=0)
 
 
 def _write_video(path: Path, frames: list[NDArray[np.uint8]]) -> None:
@@ -44,8 +34,8 @@ def _write_video(path: Path, frames: list[NDArray[np.uint8]]) -> None:
 @pytest.fixture
 def kvasir(tmp_path: Path) -> Path:
     for name in ("a", "b", "c"):
-        _write(tmp_path / "images" / f"{name}.jpg", np.full((16, 32, 3), 120, np.uint8))
-        _write(tmp_path / "masks" / f"{name}.jpg", _grey_halves(0, 255))
+        write_picture(tmp_path / "images" / f"{name}.jpg", np.full((16, 32, 3), 120, np.uint8))
+        write_picture(tmp_path / "masks" / f"{name}.jpg", halves(0, 255))
     (tmp_path / "splits").mkdir()
     (tmp_path / "splits" / "train.txt").write_text("a\nb\n")
     (tmp_path / "splits" / "val.txt").write_text("c\n")
@@ -56,7 +46,7 @@ def test_kvasir_masks_lose_their_jpeg_ringing_and_keep_the_authors_split(kvasir:
     source = kvasir_seg.read(kvasir)
     frames = {frame.id: frame for frame in source.frames}
     assert source.splits == {"train": ["a", "b"], "val": ["c"]}
-    np.testing.assert_array_equal(frames["c"].load_mask(), _grey_halves(0, 1))
+    np.testing.assert_array_equal(frames["c"].load_mask(), halves(0, 1))
 
 
 def test_kvasir_names_the_mask_that_is_missing(kvasir: Path, tmp_path: Path) -> None:
@@ -81,8 +71,8 @@ def test_kvasir_refuses_a_frame_on_both_sides(kvasir: Path) -> None:
 def rigid(tmp_path: Path) -> Path:
     for number in range(1, 5):
         suffix = "png" if number % 2 else "jpg"
-        _write(tmp_path / "images" / f"OP{number}" / f"img_01_raw.{suffix}", np.full((16, 32, 3), 99, np.uint8))
-        _write(tmp_path / "masks" / f"OP{number}" / "img_01_class.png", _grey_halves(70, 160))
+        write_picture(tmp_path / "images" / f"OP{number}" / f"img_01_raw.{suffix}", np.full((16, 32, 3), 99, np.uint8))
+        write_picture(tmp_path / "masks" / f"OP{number}" / "img_01_class.png", halves(70, 160))
     return tmp_path
 
 
@@ -93,19 +83,19 @@ def test_rigid_reads_png_and_jpeg_and_names_shaft_and_tip(rigid: Path) -> None:
     assert {name: Path(str(frame.image)).suffix for name, frame in frames.items()} == {
         "OP1": ".png", "OP2": ".jpg", "OP3": ".png", "OP4": ".jpg",
     }  # fmt: skip
-    np.testing.assert_array_equal(frames["OP1"].load_mask(), _grey_halves(2, 1))
+    np.testing.assert_array_equal(frames["OP1"].load_mask(), halves(2, 1))
     assert [c.name for c in source.classes] == ["background", "shaft", "tip"]
 
 
 def test_rigid_reads_one_channel_of_an_rgba_mask(rigid: Path) -> None:
-    grey = _grey_halves(0, 160)
-    _write(rigid / "masks" / "OP4" / "img_01_class.png", np.dstack([grey, grey, grey, np.full_like(grey, 255)]))
+    grey = halves(0, 160)
+    write_picture(rigid / "masks" / "OP4" / "img_01_class.png", np.dstack([grey, grey, grey, np.full_like(grey, 255)]))
     frames = {frame.group: frame for frame in endovis2015_rigid.read(rigid).frames}
-    np.testing.assert_array_equal(frames["OP4"].load_mask(), _grey_halves(0, 1))
+    np.testing.assert_array_equal(frames["OP4"].load_mask(), halves(0, 1))
 
 
 def test_rigid_refuses_a_grey_that_means_nothing(rigid: Path) -> None:
-    _write(rigid / "masks" / "OP2" / "img_01_class.png", _grey_halves(0, 71))
+    write_picture(rigid / "masks" / "OP2" / "img_01_class.png", halves(0, 71))
     with pytest.raises(DatasetError, match=r"OP2/img_01_class\.png holds the greys \[71\]"):
         [frame.load_mask() for frame in endovis2015_rigid.read(rigid).frames]
 
@@ -126,12 +116,12 @@ def test_video_greys_snap_to_the_nearest_level(grey: int, class_id: int) -> None
 @pytest.fixture
 def robotic(tmp_path: Path) -> Path:
     for clip in ("Dataset1", "Dataset2", "Dataset3"):
-        _write_video(tmp_path / "videos" / clip / "Video.avi", [_grey_halves(90, 90)] * 7)
+        _write_video(tmp_path / "videos" / clip / "Video.avi", [halves(90, 90)] * 7)
         masks = {"Segmentation": (0, 160)}
         if clip == "Dataset1":
             masks = {"Left_Instrument_Segmentation": (70, 0), "Right_Instrument_Segmentation": (0, 160)}
         for name, greys in masks.items():
-            _write_video(tmp_path / "mask_videos" / clip / f"{name}.avi", [_grey_halves(*greys)] * 7)
+            _write_video(tmp_path / "mask_videos" / clip / f"{name}.avi", [halves(*greys)] * 7)
     return tmp_path
 
 
@@ -140,14 +130,14 @@ def test_robotic_keeps_every_nth_frame_and_merges_two_mask_videos(robotic: Path)
     frames = list(source.frames)
     assert [frame.id for frame in frames[:3]] == ["Dataset1_00000", "Dataset1_00003", "Dataset1_00006"]
     assert len(frames) == 9
-    np.testing.assert_array_equal(frames[0].load_mask()[:, 2:-2], _grey_halves(2, 1)[:, 2:-2])
-    np.testing.assert_array_equal(frames[8].load_mask()[:, 2:-2], _grey_halves(0, 1)[:, 2:-2])
+    np.testing.assert_array_equal(frames[0].load_mask()[:, 2:-2], halves(2, 1)[:, 2:-2])
+    np.testing.assert_array_equal(frames[8].load_mask()[:, 2:-2], halves(0, 1)[:, 2:-2])
     assert source.splits == {"train": ["Dataset1", "Dataset2"], "test": ["Dataset3"]}
 
 
 @pytest.mark.parametrize(("length", "shared"), [(5, 5), (6, 6), (8, 7)])
 def test_robotic_refuses_videos_of_different_length(robotic: Path, length: int, shared: int) -> None:
-    _write_video(robotic / "mask_videos" / "Dataset2" / "Segmentation.avi", [_grey_halves(0, 160)] * length)
+    _write_video(robotic / "mask_videos" / "Dataset2" / "Segmentation.avi", [halves(0, 160)] * length)
     with pytest.raises(DatasetError, match=f"differ in length after {shared} frames"):
         list(endovis2015_robotic.read(robotic).frames)
 
@@ -161,8 +151,10 @@ def test_robotic_names_the_video_that_cannot_be_decoded(robotic: Path) -> None:
 def test_grey_frames_are_paired_by_number(tmp_path: Path) -> None:
     for group in gae_robotic_grey.GROUPS:
         for number, grey in ((4, 0), (12, 255)):
-            _write(tmp_path / group / "images" / f"Grayscale Image {number}.jpg", np.full((16, 32), 99, np.uint8))
-            _write(tmp_path / group / "masks" / f"Mask {number}.png", np.full((16, 32), grey, np.uint8))
+            write_picture(
+                tmp_path / group / "images" / f"Grayscale Image {number}.jpg", np.full((16, 32), 99, np.uint8)
+            )
+            write_picture(tmp_path / group / "masks" / f"Mask {number}.png", np.full((16, 32), grey, np.uint8))
     frames = list(gae_robotic_grey.read(tmp_path).frames)
     assert [(f.id, int(f.load_mask().max())) for f in frames[:2]] == [
         ("Alpha_training_0004", 0),
@@ -172,8 +164,8 @@ def test_grey_frames_are_paired_by_number(tmp_path: Path) -> None:
 
 def test_a_grey_mask_of_zeros_and_ones_is_refused_and_not_read_as_empty(tmp_path: Path) -> None:
     folder = tmp_path / gae_robotic_grey.GROUPS[0]
-    _write(folder / "images" / "Grayscale Image 4.jpg", np.full((16, 32), 99, np.uint8))
-    _write(folder / "masks" / "Mask 4.png", np.ones((16, 32), np.uint8))
+    write_picture(folder / "images" / "Grayscale Image 4.jpg", np.full((16, 32), 99, np.uint8))
+    write_picture(folder / "masks" / "Mask 4.png", np.ones((16, 32), np.uint8))
     frame = next(iter(gae_robotic_grey.read(tmp_path).frames))
     with pytest.raises(DatasetError, match=r"Mask 4\.png holds greys up to 1 only"):
         frame.load_mask()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.unit.training.conftest import CLASSES, red_square_frames
+from tests.support.squares import CLASSES, red_square_frames
 from training.__main__ import app
 from training.datasets.exchange.coco import write_coco
 from training.datasets.reading import Dataset

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.training.conftest import CLASSES, red_square_frames
+from tests.support.squares import CLASSES, red_square_frames
 from training.datasets.reading import Dataset
 from training.datasets.source import SourceDataset
 from training.datasets.splits import GroupSize, measure_groups, parse_shares, split_groups

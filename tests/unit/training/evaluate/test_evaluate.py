@@ -13,7 +13,7 @@ import pytest
 from service.imaging.geometry import U8
 from service.manifest.entries import ClassEntry
 from service.manifest.package import Package
-from tests.unit.training.conftest import squares_preset
+from tests.support.squares import squares_preset
 from training.config import DataUse
 from training.datasets.reading import Dataset
 from training.errors import PresetError

@@ -17,7 +17,7 @@ from service.manifest.agreement import agreement
 from service.manifest.package import Package
 from service.manifest.record import CrossvalScore
 from service.pipeline import FrameOptions, StageTimes, open_frame
-from tests.unit.training.conftest import untrained
+from tests.support.made_runs import untrained
 from training.config import Preset
 from training.datasets.reading import Dataset
 from training.datasets.synthetic import render_frame

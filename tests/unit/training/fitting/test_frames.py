@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from service.imaging.geometry import prepare
+from tests.support.squares import with_changes
 from training.config import Preset
 from training.datasets.reading import Dataset
 from training.datasets.selection import select
@@ -16,12 +17,8 @@ from training.fitting.frames import MARGIN, TrainingFrames, hold_out, load_pairs
 from training.fitting.sampling import Draw
 
 
-def _with(preset: Preset, **changes: object) -> Preset:
-    return Preset.model_validate({**preset.model_dump(mode="json"), **changes})
-
-
 def test_the_same_draw_gives_the_same_pair_whatever_came_before(datasets: Path, preset: Preset) -> None:
-    frames = TrainingFrames(load_pairs(_with(preset, augment={"paste": 0.5}), datasets)[0], preset)
+    frames = TrainingFrames(load_pairs(with_changes(preset, augment={"paste": 0.5}), datasets)[0], preset)
     torch.manual_seed(1)
     image, mask = frames[Draw(2, 77)]
     torch.manual_seed(2)
@@ -42,7 +39,7 @@ def test_drawing_leaves_the_net_s_randomness_alone(datasets: Path, preset: Prese
 
 
 def test_without_augmentation_a_frame_is_what_the_service_would_prepare(datasets: Path, preset: Preset) -> None:
-    plain = _with(preset, augment="none", input={"height": 32, "width": 64, "filters": ["equalise", "smooth"]})
+    plain = with_changes(preset, augment="none", input={"height": 32, "width": 64, "filters": ["equalise", "smooth"]})
     pairs, _ = load_pairs(plain, datasets)
     image, mask = TrainingFrames(pairs, plain)[Draw(0, 1)]
     dataset = Dataset(datasets / "squares")
@@ -59,7 +56,7 @@ def test_frames_are_kept_larger_only_where_augmentation_zooms_in(datasets: Path,
     roomy, watched = load_pairs(preset, datasets)
     assert roomy[0][0].shape[:2] == (round(32 * MARGIN), 64 * MARGIN)
     assert watched[0][0].shape[:2] == (32, 64)
-    still = _with(preset, augment={"crop_scale": [1, 1], "scale": [0.8, 1]})
+    still = with_changes(preset, augment={"crop_scale": [1, 1], "scale": [0.8, 1]})
     assert load_pairs(still, datasets)[0][0][0].shape[:2] == (32, 64)
 
 

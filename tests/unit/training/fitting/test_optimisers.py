@@ -5,6 +5,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from tests.support.squares import with_changes
 from training.config import OptimiserSpec, Preset
 from training.config.optimisation import PARAMETERS
 from training.fitting.optimisers import OPTIMISERS, build_optimiser, build_schedule, rate_share
@@ -24,15 +25,11 @@ class _Body(nn.Module):
         return logits
 
 
-def _with(preset: Preset, **changes: object) -> Preset:
-    return Preset.model_validate({**preset.model_dump(mode="json"), **changes})
-
-
 @pytest.mark.parametrize("name", list(PARAMETERS))
 def test_every_optimiser_lowers_a_loss(preset: Preset, name: str) -> None:
     torch.manual_seed(0)
     net = SegmentationNet(_Body())
-    optimiser = build_optimiser(net, _with(preset, optimiser={"name": name}, learning_rate=1e-2))
+    optimiser = build_optimiser(net, with_changes(preset, optimiser={"name": name}, learning_rate=1e-2))
     frames = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
 
     def step() -> float:
@@ -48,7 +45,7 @@ def test_every_optimiser_lowers_a_loss(preset: Preset, name: str) -> None:
 
 
 def test_the_encoder_has_a_rate_of_its_own(preset: Preset) -> None:
-    changed = _with(preset, learning_rate=0.01, encoder_rate_factor=0.1, weight_decay=0.3)
+    changed = with_changes(preset, learning_rate=0.01, encoder_rate_factor=0.1, weight_decay=0.3)
     encoder, rest = build_optimiser(SegmentationNet(_Body()), changed).param_groups
     assert (encoder["lr"], rest["lr"]) == (pytest.approx(0.001), 0.01)
     assert encoder["weight_decay"] == rest["weight_decay"] == 0.3
@@ -68,7 +65,7 @@ def test_the_encoder_has_a_rate_of_its_own(preset: Preset) -> None:
 def test_parameters_arrive_under_torchs_names(
     preset: Preset, spec: dict[str, object], arrives: dict[str, object]
 ) -> None:
-    group = build_optimiser(SegmentationNet(_Body()), _with(preset, optimiser=spec)).param_groups[0]
+    group = build_optimiser(SegmentationNet(_Body()), with_changes(preset, optimiser=spec)).param_groups[0]
     assert {name: group[name] for name in arrives} == arrives
 
 
@@ -80,7 +77,7 @@ def test_a_parameter_of_another_optimiser_is_refused() -> None:
 
 
 def _shares(preset: Preset, name: str, warmup: float = 0.0, **more: float) -> list[float]:
-    changed = _with(preset, schedule={"name": name, **more}, warmup_share=warmup)
+    changed = with_changes(preset, schedule={"name": name, **more}, warmup_share=warmup)
     return [rate_share(changed, step, 10) for step in range(11)]
 
 
@@ -103,7 +100,7 @@ def test_the_rate_rises_first(preset: Preset) -> None:
 
 
 def test_a_plateau_lowers_the_rate_after_its_patience(preset: Preset) -> None:
-    changed = _with(preset, schedule={"name": "plateau", "monitor": "val_dice", "factor": 0.5, "patience": 1})
+    changed = with_changes(preset, schedule={"name": "plateau", "monitor": "val_dice", "factor": 0.5, "patience": 1})
     optimiser = build_optimiser(SegmentationNet(_Body()), changed)
     schedule = build_schedule(optimiser, changed, 10)
     rates = []

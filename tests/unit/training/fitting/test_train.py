@@ -9,7 +9,7 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from tests.unit.training.conftest import squares_preset, write_squares
+from tests.support.squares import squares_preset, write_squares
 from training.__main__ import app
 from training.config import Preset, with_overrides
 from training.errors import PresetError, TrainingError

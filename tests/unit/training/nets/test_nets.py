@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from service.manifest.entries import FileEntry, InputEntry
 from service.manifest.record import Training
 from service.manifest.schema import Manifest
-from tests.unit.training.conftest import squares_preset
+from tests.support.squares import squares_preset
 from training.config import PRESETS_DIR, LossSpec, NetSpec, load_preset
 from training.errors import PresetError
 from training.export.onnx_file import write_onnx

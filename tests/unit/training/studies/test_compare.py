@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tests.unit.training.made_runs import small, write_run
+from tests.support.made_runs import small, write_run
 from training.__main__ import app
 from training.config import DataUse, Preset
 from training.errors import PresetError, TrainingError

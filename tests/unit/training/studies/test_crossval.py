@@ -10,8 +10,8 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from tests.unit.training.made_runs import small as small_preset
-from tests.unit.training.made_runs import write_run
+from tests.support.made_runs import small as small_preset
+from tests.support.made_runs import write_run
 from training.__main__ import app
 from training.config import DataUse, Preset
 from training.datasets.reading import Dataset

@@ -2,18 +2,12 @@
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from service.video.decoding.planes import to_rgb
 from tests.support import videos
-from tests.support.decoding import planes_of_frame
-
-
-def first_frame(path: Path) -> av.VideoFrame:
-    with av.open(str(path)) as container:
-        return next(container.decode(video=0))
+from tests.support.decoding import first_frame, planes_of_frame
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])

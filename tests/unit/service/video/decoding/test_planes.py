@@ -4,7 +4,6 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from av.video.codeccontext import VideoCodecContext
@@ -12,12 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from service.imaging.geometry import Filter, InputSpec, prepare
 from service.video.decoding.planes import Colour, Planes, to_frame, to_model_input
 from tests.support import videos
-from tests.support.decoding import planes_of_frame
-
-
-def first_frame(path: Path) -> av.VideoFrame:
-    with av.open(str(path)) as container:
-        return next(container.decode(video=0))
+from tests.support.decoding import first_frame, planes_of_frame
 
 
 @pytest.mark.parametrize("space", [0, 1, 5, 9])

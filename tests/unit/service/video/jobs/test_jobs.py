@@ -1,35 +1,12 @@
 """The server's side of a job where something fails in between."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
 from service.errors import NotReady, UnknownVideo
-from service.video.decoding.limits import DecoderLimits
-from service.video.jobs.asked import Asked
 from service.video.jobs.database import open_database
-from service.video.jobs.jobs import NewJob, VideoJobs
+from service.video.jobs.jobs import VideoJobs
 from service.video.jobs.records import JobTable
-from service.video.options import VideoOptions
-from service.video.segments.reader import probe
-from tests.support import videos
-from tests.support.running import red_settings
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[VideoJobs]:
-    made = VideoJobs(red_settings(tmp_path))
-    yield made
-    made.close()
-
-
-def new_job(jobs: VideoJobs, *, frames: int = videos.FRAMES, max_frames: int | None = None) -> NewJob:
-    """A video whose header tells of so many frames."""
-    upload = videos.write_video(jobs.store.data.new_upload().with_suffix(".mp4"))
-    info = replace(probe(upload, DecoderLimits()), frames=frames)
-    return NewJob(upload, "0" * 64, info, Asked("red", 1, VideoOptions(max_frames=max_frames), None, None, None, "me"))
+from tests.support.new_jobs import new_job
 
 
 def kept(jobs: VideoJobs) -> list[str]:

@@ -9,25 +9,20 @@ import pytest
 
 from service.errors import Overloaded
 from service.video.jobs.jobs import VideoJobs
-from tests.support.postgres import Postgres, programs, running_postgres
+from tests.support.new_jobs import new_job
+from tests.support.postgres import Postgres, needs_postgres, running_postgres
 from tests.support.running import red_settings
 from tests.support.waiting import until
-from tests.unit.service.video.jobs.test_jobs import new_job
 
-PROGRAMS = programs()
 DEADLINE_SECONDS = 60
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
-pytestmark = [
-    pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = [needs_postgres, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
-    assert PROGRAMS is not None
-    with running_postgres(PROGRAMS) as running:
+    with running_postgres() as running:
         yield running
 
 

@@ -11,18 +11,16 @@ from service.settings import Settings
 from service.video.jobs import punctual
 from service.video.jobs.database import one_at_a_time, open_queue_database
 from service.video.jobs.punctual import open_punctual
-from tests.support.postgres import Postgres, programs, running_postgres
+from tests.support.postgres import Postgres, needs_postgres, running_postgres
 
-PROGRAMS = programs()
 DEADLINE_SECONDS = 30
 
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)")
+pytestmark = needs_postgres
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    assert PROGRAMS is not None
-    with running_postgres(PROGRAMS) as running:
+    with running_postgres() as running:
         yield running
 
 

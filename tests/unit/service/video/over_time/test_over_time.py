@@ -1,9 +1,5 @@
 """Clips drawn by hand go through the whole pipeline, and its analysis over time gives the answers known beforehand."""
 
-import dataclasses
-import json
-from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,60 +7,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from service.backends.choice import Choice
 from service.imaging.geometry import U8
 from service.loading import LoadedModel
-from service.manifest.agreement import Agreement
-from service.video.options import VideoOptions
-from service.video.pipeline import process_file
-from service.video.results.summary import Summary
-from tests.support.red import RED, FakeBackend, red_frame, write_red_package
-
-HEIGHT, WIDTH, FPS = 96, 128, 10
-BOX = (20, 20)
-"""Width and height of a tool, on the model's grid of pixels."""
-OPTIONS = VideoOptions(segment_seconds=0.5, outputs=("annotated", "frames", "masks"))
-
-Places = Sequence[Sequence[tuple[int, int]]]
-"""Of each frame, the upper left corners of its tools."""
+from tests.support.drawn_clips import HEIGHT, WIDTH, clip_of, rows_of, run, with_tools, write_clip
+from tests.support.red import fake_model, write_red_package
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> LoadedModel:
-    package = write_red_package(tmp_path / "models", size=(HEIGHT, WIDTH))
-    return LoadedModel(package, Choice(FakeBackend()), Agreement(0, 0.0), {})
-
-
-def with_tools(places: Sequence[tuple[int, int]]) -> U8:
-    rgb = red_frame(HEIGHT, WIDTH, (0, 0, 0, 0))
-    for x, y in places:
-        rgb[y : y + BOX[1], x : x + BOX[0]] = RED
-    return rgb
-
-
-def write_clip(path: Path, frames: Iterable[U8]) -> Path:
-    """Lossless in colour, too: red stays red to its edge."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=Fraction(FPS))
-        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv444p"
-        for rgb in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
-
-
-def run(folder: Path, name: str, clip: Path, model: LoadedModel, **changes: object) -> tuple[Summary, Path]:
-    out = folder / name
-    options = dataclasses.replace(OPTIONS, **changes)  # type: ignore[arg-type]
-    return process_file(clip, out, model, options, lambda _done, _total: None), out
-
-
-def clip_of(folder: Path, places: Places) -> Path:
-    return write_clip(folder / "clip.mkv", map(with_tools, places))
-
-
-def rows_of(out: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (out / "frames.jsonl").read_text().splitlines()]
+    return fake_model(write_red_package(tmp_path / "models", size=(HEIGHT, WIDTH)))
 
 
 def test_a_tool_on_its_way_has_the_path_and_the_speed_of_the_way_across_segments(

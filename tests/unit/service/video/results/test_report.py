@@ -11,10 +11,9 @@ from service.loading import LoadedModel
 from service.video.results.plots import coverage_over_time, stability_over_time
 from service.video.results.report_parts import duration
 from service.video.results.tables import Series
+from tests.support.drawn_clips import HEIGHT, WIDTH, clip_of, rows_of, run
+from tests.support.red import fake_model, write_red_package
 from tests.support.video_api import read_masks
-from tests.unit.service.video.over_time.test_over_time import clip_of, model, rows_of, run
-
-__all__ = ["model"]
 
 LEFT, RIGHT = (10, 20), (80, 20)
 CLIP = [[]] * 5 + [[LEFT]] * 5 + [[LEFT, RIGHT]] * 5 + [[]] + [[LEFT]] * 3 + [[(16, 28)]]
@@ -28,6 +27,11 @@ def tables(report: str) -> dict[str, dict[str, list[str]]]:
         cells = [re.findall(r"<td>(.*?)</td>", row) for row in rows.split("</tr>") if "<td>" in row]
         found[heading] = {re.sub(r"<.*?>", "", first): others for first, *others in cells}
     return found
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> LoadedModel:
+    return fake_model(write_red_package(tmp_path / "models", size=(HEIGHT, WIDTH)))
 
 
 @pytest.fixture

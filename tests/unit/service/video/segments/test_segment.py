@@ -12,7 +12,6 @@ from service.backends.choice import Choice
 from service.errors import EncoderUnavailable
 from service.imaging.geometry import U8
 from service.loading import LoadedModel
-from service.manifest.agreement import Agreement
 from service.video.decoding.index import plan_segments
 from service.video.decoding.limits import DecoderLimits
 from service.video.options import VideoOptions
@@ -22,7 +21,7 @@ from service.video.segments.segment import SegmentStats, process_segment
 from service.video.segments.shared_reader import SharedReader
 from service.video.segments.work import VideoWork
 from tests.support import videos
-from tests.support.red import FakeBackend, write_red_package
+from tests.support.red import FakeBackend, fake_model, write_red_package
 
 FRAMES = 20
 OPTIONS = VideoOptions(segment_seconds=0.2, outputs=("annotated", "frames", "masks"))
@@ -30,7 +29,7 @@ OPTIONS = VideoOptions(segment_seconds=0.2, outputs=("annotated", "frames", "mas
 
 @pytest.fixture
 def model(tmp_path: Path) -> LoadedModel:
-    return LoadedModel(write_red_package(tmp_path / "models"), Choice(FakeBackend()), Agreement(0, 0.0), {})
+    return fake_model(write_red_package(tmp_path / "models"))
 
 
 @pytest.fixture

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.backends.choice import Choice
 from service.errors import DecoderKilled
-from service.loading import LoadedModel
-from service.manifest.agreement import Agreement
 from service.video.decoding.index import Segment, plan_segments
 from service.video.decoding.limits import DecoderLimits
 from service.video.options import VideoOptions
@@ -19,14 +16,14 @@ from service.video.segments.segment import process_segment
 from service.video.segments.shared_reader import SharedReader
 from service.video.segments.work import VideoWork
 from tests.support import videos
-from tests.support.red import FakeBackend, write_red_package
+from tests.support.red import fake_model, write_red_package
 
 OPTIONS = VideoOptions(segment_seconds=0.2, outputs=("frames",))
 
 
 @pytest.fixture
 def work(tmp_path: Path) -> VideoWork:
-    model = LoadedModel(write_red_package(tmp_path / "models"), Choice(FakeBackend()), Agreement(0, 0.0), {})
+    model = fake_model(write_red_package(tmp_path / "models"))
     clip = videos.write_video(tmp_path / "clip.mp4", frames=15)
     folder = tmp_path / "work"
     folder.mkdir()

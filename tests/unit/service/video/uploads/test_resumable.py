@@ -3,7 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -46,13 +46,6 @@ def data(tmp_path: Path) -> DataFolder:
 @pytest.fixture
 def uploads(data: DataFolder) -> ResumableUploads:
     return ResumableUploads(data, expires_hours=1)
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Iterator[VideoJobs]:
-    made = VideoJobs(red_settings(tmp_path))
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -2,21 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from service.errors import NoSpace
 from service.video.uploads.upload import UploadFile
-
-
-async def pieces(body: bytes, sizes: list[int]) -> AsyncIterator[bytes]:
-    position = 0
-    for size in sizes:
-        yield body[position : position + size]
-        position += size
-    yield body[position:]
+from tests.support.bodies import pieces
 
 
 async def test_an_upload_is_stored_and_checksummed_as_it_came(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Which failures of a step are worth another try, how often, and what the uploader is told."""
 
 import errno
-from threading import Event
 
 import pytest
 
@@ -17,33 +16,7 @@ from service.errors import (
 )
 from service.video.workers.failures import MOST_TRIES, describe, is_transient, persevere
 from service.video.workers.patience import Stopping
-
-
-class Impatient(Event):
-    """Notes how long it was asked to wait, and waits for nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[float] = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.waits.append(timeout or 0.0)
-        return self.is_set()
-
-
-class Step:
-    """Fails with each of these errors in turn, then gives 7."""
-
-    def __init__(self, *errors: Exception) -> None:
-        self._errors = list(errors)
-        self.calls = 0
-
-    def __call__(self) -> int:
-        self.calls += 1
-        if self._errors:
-            raise self._errors.pop(0)
-        return 7
-
+from tests.support.failing_steps import Impatient, Step
 
 PASSING = [OSError(errno.EIO, "hiccup"), DecoderKilled("killed"), InferenceFailed("refused"), MemoryError()]
 

@@ -12,8 +12,8 @@ from service.video.jobs.records import JobTable
 from service.video.workers.failures import MOST_TRIES, describe
 from service.video.workers.outage import Outage
 from service.video.workers.patience import Stopping
+from tests.support.failing_steps import Impatient, Step
 from tests.support.running import red_settings
-from tests.unit.service.video.workers.test_failures import Impatient, Step
 
 JOB = "job"
 AWAY = NotReady("the object store does not answer")

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from service.video.workers.patience import Patience, Stopping
-from tests.unit.service.video.workers.test_failures import Impatient, Step
+from tests.support.failing_steps import Impatient, Step
 
 AWAY = OperationalError("SELECT 1", {}, ConnectionRefusedError("nobody there"))
 

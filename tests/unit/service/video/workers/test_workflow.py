@@ -1,7 +1,6 @@
 """A worker's queues: a job that has ended makes room, and DBOS asks through the engine that it was given."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -19,11 +18,10 @@ from service.video.jobs.records import JobTable
 from service.video.workers.outage import Outage
 from service.video.workers.runner import Runner
 from service.video.workers.workflow import launch, shut_down
-from tests.support.postgres import programs, running_postgres
+from tests.support.postgres import needs_postgres, running_postgres
 from tests.support.running import red_settings
+from tests.support.waiting import wait_until
 
-PROGRAMS = programs()
-DEADLINE_SECONDS = 60
 OUTAGE_MINUTES = 60.0
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -65,13 +63,6 @@ def launched(settings: Settings, runner: FailingRunner) -> Iterator[sa.Engine]:
             opened.dispose()
 
 
-def until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 def test_a_job_that_failed_makes_room_for_the_next_though_its_store_is_away(tmp_path: Path) -> None:
     runner = FailingRunner()
     with launched(red_settings(tmp_path, max_running_videos=1), runner) as engine:
@@ -86,15 +77,14 @@ def test_a_job_that_failed_makes_room_for_the_next_though_its_store_is_away(tmp_
                 },
                 job,
             )
-        until(lambda: set(runner.cleared_up) == {"first", "second"}, "the first keeps its place")
+        wait_until(lambda: set(runner.cleared_up) == {"first", "second"}, "the first keeps its place")
         assert sorted(runner.ended) == sorted(runner.cleared_up), "it is tried once"
         client.destroy()
 
 
-@pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not installed (Debian: postgresql)")
+@needs_postgres
 def test_every_connection_of_the_queues_is_of_the_engine_that_was_given(tmp_path: Path) -> None:
-    assert PROGRAMS is not None
-    with running_postgres(PROGRAMS) as postgres:
+    with running_postgres() as postgres:
         settings = red_settings(tmp_path, database_url=f"{postgres.url}?application_name=ours")
         with launched(settings, FailingRunner()):
             assert DBOS.list_workflows() == []

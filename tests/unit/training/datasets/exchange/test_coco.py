@@ -10,7 +10,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from tests.unit.training.conftest import write_squares
+from tests.support.squares import write_squares
 from training.datasets.exchange.coco import read, write_coco
 from training.datasets.exchange.own import Own
 from training.datasets.reading import Dataset

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
-from tests.unit.training.conftest import write_squares
+from tests.support.squares import write_squares
 from training.datasets.exchange.cvat import encode_runs, read, write_cvat
 from training.datasets.exchange.own import Own
 from training.datasets.reading import Dataset

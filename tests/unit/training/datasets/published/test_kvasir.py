@@ -1,6 +1,5 @@
 """Kvasir-Instrument and Kvasir-SEG, in the layouts of their archives."""
 
-import json
 from pathlib import Path
 
 import cv2
@@ -8,30 +7,13 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from tests.support.published import channels, flat, halves, write_picture
+from tests.support.published.kvasir import RIGHT_HALF, boxes_json, write_instrument
+from tests.support.published.pictures import channels, flat, halves, write_picture
 from training.datasets.published import kvasir_instrument, kvasir_seg
 from training.datasets.published.boxes import note_boxes
 from training.datasets.reading import Dataset
 from training.datasets.writing import write_dataset
 from training.errors import DatasetError
-
-RIGHT_HALF = {"xmin": 16, "ymin": 0, "xmax": 31, "ymax": 15}
-
-
-def _boxes(names: list[str], **changed: dict[str, int]) -> str:
-    frames = {n: {"height": 16, "width": 32, "bbox": [{"label": "x", **changed.get(n, RIGHT_HALF)}]} for n in names}
-    return json.dumps(frames)
-
-
-def write_instrument(root: Path, count: int = 20) -> list[str]:
-    names = [f"ck{number:04d}" for number in range(count)]
-    for name in names:
-        write_picture(root / "images" / f"{name}.jpg", flat(100))
-        write_picture(root / "masks" / f"{name}.png", channels(halves(0, 255)))
-    (root / "bboxes.json").write_text(_boxes(names))
-    (root / "train.txt").write_text("".join(f"{name}\n" for name in names[: count * 4 // 5]))
-    (root / "test.txt").write_text("".join(f"{name}\n" for name in names[count * 4 // 5 :]))
-    return names
 
 
 @pytest.fixture
@@ -114,7 +96,7 @@ def test_a_damaged_mask_is_named(instrument: Path, tmp_path: Path, mask: np.ndar
         ("test.txt", "ck0001\n", r"lists ck0001 in train\.txt and in test\.txt"),
         ("test.txt", "ck9999\n", "lacks ck9999, which the lists name"),
         ("bboxes.json", "{}]", r"bboxes\.json does not hold bounding boxes"),
-        ("bboxes.json", _boxes(["ck0000"]), r"bboxes\.json has no boxes for ck0001"),
+        ("bboxes.json", boxes_json(["ck0000"]), r"bboxes\.json has no boxes for ck0001"),
     ],
 )
 def test_a_contradictory_list_is_named(instrument: Path, file: str, text: str, said: str) -> None:
@@ -131,7 +113,7 @@ def archive(tmp_path: Path) -> Path:
         write_picture(tmp_path / "Kvasir-SEG" / "images" / f"{name}.jpg", flat(120))
         write_picture(tmp_path / "Kvasir-SEG" / "masks" / f"{name}.jpg", channels(halves(0, 255)))
     narrow = {**RIGHT_HALF, "xmin": 20}
-    (tmp_path / "Kvasir-SEG" / "kavsir_bboxes.json").write_text(_boxes(names, cju07=narrow))
+    (tmp_path / "Kvasir-SEG" / "kavsir_bboxes.json").write_text(boxes_json(names, cju07=narrow))
     return tmp_path / "Kvasir-SEG"
 
 

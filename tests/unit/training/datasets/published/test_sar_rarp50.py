@@ -4,42 +4,14 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.support.published import halves, write_picture, write_video
+from tests.support.published.pictures import halves, write_picture
+from tests.support.published.sar_rarp50 import MASKED, pack, square_mask, write_recording
 from training.datasets.published import sar_rarp50
 from training.datasets.reading import Dataset
 from training.datasets.writing import write_dataset
 from training.errors import DatasetError
-
-GREYS = [20 * number for number in range(8)]
-MASKED = (0, 3, 6)
-
-
-def _mask(value: int) -> np.ndarray:
-    mask = np.zeros((48, 64), np.uint8)
-    mask[10:20, 10:20] = value
-    return mask
-
-
-def write_recording(folder: Path, values: dict[int, int] | None = None) -> Path:
-    """A folder as an archive unpacks to: the frame's grey is 20 times its number."""
-    write_video(folder / "video_left.avi", GREYS)
-    for number, value in (values or dict.fromkeys(MASKED, 9)).items():
-        write_picture(folder / "segmentation" / f"{number:09d}.png", _mask(value))
-    (folder / "action_discrete.txt").write_text("0 1\n")
-    return folder
-
-
-def pack(folder: Path, inner: str = "") -> Path:
-    """`folder` -> folder.zip beside it; `inner` is a folder inside of the archive."""
-    path = folder.with_suffix(".zip")
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(folder.rglob("*")):
-            archive.write(file, f"{inner}{file.relative_to(folder)}")
-    shutil.rmtree(folder)
-    return path
 
 
 @pytest.fixture
@@ -63,7 +35,7 @@ def test_only_frames_with_a_mask_are_taken_and_each_is_the_frame_of_its_number(r
     for sample in dataset.index.samples:
         number = int(sample.id[-9:])
         assert abs(float(dataset.image(sample).mean()) - 20 * number) < 4
-        assert dataset.mask(sample).tolist() == _mask(9).tolist()
+        assert dataset.mask(sample).tolist() == square_mask(9).tolist()
 
 
 def test_folders_tell_the_split_and_two_parts_are_one_group(release: Path) -> None:
@@ -88,7 +60,7 @@ def test_without_folders_that_tell_videos_above_40_are_the_test(tmp_path: Path) 
 @pytest.mark.parametrize("folder", ["test", "test_set", "test-set", "SAR-RARP50_test_set", "testdata"])
 def test_the_folder_tells_more_than_the_number(tmp_path: Path, folder: str) -> None:
     for path in (tmp_path / "a" / "train2" / "video_02", tmp_path / "a" / folder / "video_03"):
-        write_picture(path / "segmentation" / "000000000.png", _mask(1))
+        write_picture(path / "segmentation" / "000000000.png", square_mask(1))
     assert sar_rarp50.read(tmp_path / "a", validation_videos=0).splits == {"train": ["video_02"], "test": ["video_03"]}
 
 
@@ -179,7 +151,7 @@ def test_a_file_that_is_no_archive_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_names_that_tell_nothing_are_refused(tmp_path: Path) -> None:
     write_recording(tmp_path / "in" / "video_05", {})
-    write_picture(tmp_path / "in" / "video_05" / "segmentation" / "first.png", _mask(1))
+    write_picture(tmp_path / "in" / "video_05" / "segmentation" / "first.png", square_mask(1))
     with pytest.raises(DatasetError, match=r"segmentation/first\.png is not named after a frame number"):
         list(sar_rarp50.read(tmp_path / "in", validation_videos=0).frames)
     (tmp_path / "video_best.zip").write_bytes(b"")

@@ -5,19 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.published import channels, flat, halves, write_picture
+from tests.support.published.pictures import flat, halves, write_picture
+from tests.support.published.ucl_synthetic import write_video_folder
 from training.datasets.published import ucl_synthetic
 from training.datasets.writing import write_dataset
 from training.errors import DatasetError
-
-
-def write_video_folder(folder: Path, frames: int = 2) -> Path:
-    for number in range(frames):
-        write_picture(folder / "images" / f"{number:03d}.png", flat(90))
-        write_picture(folder / "green_screen" / f"{number:03d}.png", flat(200))
-        write_picture(folder / "ground_truth" / f"{number:03d}.png", channels(halves(0, 255)))
-    (folder / "kinematic.mat").write_bytes(b"\0")
-    return folder
 
 
 @pytest.fixture

@@ -1,14 +1,20 @@
-"""Finished runs without training: random weights under the names that `train` uses."""
+"""Nets and finished runs without training: random weights, under the names that `train` uses."""
 
 from pathlib import Path
 
 import torch
 
-from tests.unit.training.conftest import untrained
 from training.config import Preset
-from training.fitting.checkpoints import KEY, describe
+from training.fitting.checkpoints import KEY, Trained, describe
+from training.nets.segmentation import build_net
 
 SMALL = "tu-mobilenetv3_small_050"
+
+
+def untrained(preset: Preset) -> Trained:
+    """Random weights, the same each time."""
+    torch.manual_seed(3)
+    return Trained(build_net(preset.net, preset.channels, None).eval(), preset, epochs=2, code_version="abc")
 
 
 def small(preset: Preset, **changes: object) -> Preset:
