@@ -255,3 +255,25 @@ def test_a_frame_is_alone_until_another_is_in_the_house(houses: list[House]) -> 
         with house.batcher.admit(Priority.LIVE):
             assert not ticket.is_alone()
         assert ticket.is_alone()
+
+
+def test_refused_frames_that_leave_are_no_sign_that_the_overload_is_over(houses: list[House]) -> None:
+    house = open_house(houses, max_frames=12, run_seconds={1: 0.01})
+    house.answer(numbered(6))
+    with ExitStack() as leaving:
+        for number in range(12):
+            (house.tickets if number < 2 else leaving).enter_context(house.batcher.admit(Priority.FRAMES))
+        house.now += 2 * BURST_SECONDS
+        with pytest.raises(Overloaded):
+            house.batcher.check_room(Priority.FRAMES)
+    with pytest.raises(Overloaded, match="holds 2 frames already; the limit is 2 while more come"):
+        house.batcher.check_room(Priority.FRAMES)
+
+
+def test_nobody_is_let_in_once_it_is_closed(houses: list[House]) -> None:
+    house = open_house(houses)
+    house.batcher.close()
+    with pytest.raises(NotReady, match="is being unloaded"):
+        house.batcher.check_room(Priority.FRAMES)
+    with pytest.raises(NotReady, match="is being unloaded"), house.batcher.admit(Priority.FRAMES):
+        pytest.fail("a frame would be decoded for nothing")
