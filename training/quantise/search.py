@@ -35,11 +35,12 @@ class _Trial:
 
 def choose_float_layers(layers: list[str], write: Write, distance: Distance, target: float) -> Choice:
     """Nothing is kept when `target` is met without. Else each block is kept in float once, and of the block that helps
-    most each layer once: often one layer costs most of it (one depthwise layer of the stem half of it, in polyps/3),
-    and its neighbours are slow in float. Of those that meet the target the one of the fewest layers is kept; where none
-    does, the best ones together, one more at a time, until the target is met or nothing is gained.
+    most each layer once: often one or two layers cost most of it (the stem and the depthwise layer after it two thirds,
+    in instruments/4), and their neighbours are slow in float. The layers that help most are kept together, one more at
+    a time, while that helps; where they don't meet the target, the smallest block that does is kept; where none does,
+    the best of all these together, one more at a time, until the target is met or nothing is gained.
 
-    At most BLOCKS + the layers of a block + MOST_KEPT files are tried. Returns the best that was seen.
+    At most BLOCKS + the layers of a block + 2 * MOST_KEPT files are tried. Returns the best that was seen.
     """
     with tempfile.TemporaryDirectory(prefix="endomask-search-") as folder:
         path = Path(folder) / "trial.onnx"
@@ -56,10 +57,13 @@ def choose_float_layers(layers: list[str], write: Write, distance: Distance, tar
 def _search(layers: list[str], attempt: Callable[[list[str]], _Trial], start: _Trial, target: float) -> _Trial:
     trials = sorted((attempt(block) for block in blocks(layers, BLOCKS)), key=_distance)
     best_block, *others = trials
-    singles = [attempt([layer]) for layer in best_block.kept] if len(best_block.kept) > 1 else []
-    if near := [trial for trial in [*trials, *singles] if trial.distance <= target]:
+    singles = sorted((attempt([layer]) for layer in best_block.kept) if len(best_block.kept) > 1 else (), key=_distance)
+    few = _together([start, *singles[:MOST_KEPT]], attempt, target)
+    if few.distance <= target:
+        return few
+    if near := [trial for trial in trials if trial.distance <= target]:
         return min(near, key=lambda trial: (len(trial.kept), trial.distance))
-    leader = min([*singles, best_block], key=_distance)
+    leader = min(few, best_block, key=_distance)
     return _together([start, leader, *others[: MOST_KEPT - 1]], attempt, target)
 
 

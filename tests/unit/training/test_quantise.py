@@ -234,7 +234,13 @@ def test_of_a_block_only_the_layer_that_costs_is_kept() -> None:
     assert len(net.tried) == 1 + BLOCKS + 6
 
 
-def test_a_whole_block_is_kept_where_one_of_its_layers_is_not_enough() -> None:
+def test_of_a_block_two_layers_are_kept_where_they_are_enough() -> None:
+    net = _Net({f"layer{i}": {13: 0.2, 16: 0.1}.get(i, 0.0001) for i in range(60)})
+    choice = choose_float_layers(list(net.costs), net.write, net.distance, target=0.01)
+    assert choice.keep_float == ["layer13", "layer16"]
+
+
+def test_a_whole_block_is_kept_where_a_few_of_its_layers_are_not_enough() -> None:
     net = _Net({f"layer{i}": 0.01 if 12 <= i < 18 else 0.0 for i in range(60)})
     choice = choose_float_layers(list(net.costs), net.write, net.distance, target=0.005)
     assert choice.keep_float == [f"layer{i}" for i in range(12, 18)]
@@ -251,7 +257,7 @@ def test_a_layer_and_the_next_best_block_are_kept_together_and_none_twice() -> N
 def test_the_search_has_an_end() -> None:
     net = _Net({f"layer{i}": 0.01 + i * 1e-5 for i in range(60)})
     choice = choose_float_layers(list(net.costs), net.write, net.distance, target=0.0)
-    assert len(net.tried) <= BLOCKS + 60 // BLOCKS + MOST_KEPT
+    assert len(net.tried) <= 1 + BLOCKS + 60 // BLOCKS + 2 * MOST_KEPT
     assert len(choice.keep_float) == 60 * MOST_KEPT // BLOCKS
 
 
