@@ -1,11 +1,13 @@
 """Threads for frames: ends go before beginnings, and every step's future tells what became of it."""
 
 import threading
+import weakref
 from concurrent.futures import CancelledError
 
 import pytest
 
 from service.frame_threads import FrameThreads
+from tests.support.waiting import wait_until
 
 DEADLINE_SECONDS = 30.0
 
@@ -59,3 +61,25 @@ def test_a_shutdown_cancels_what_waits_and_lets_the_rest_end(threads: FrameThrea
     release.set()
     with pytest.raises(RuntimeError, match="shutdown"):
         threads.begin(lambda: None)
+
+
+def test_an_idle_thread_keeps_nothing_of_its_last_step(threads: FrameThreads) -> None:
+    class Frame:
+        def decode(self) -> None: ...
+
+    frame = Frame()
+    gone = weakref.ref(frame)
+    threads.begin(frame.decode).result(DEADLINE_SECONDS)
+    del frame
+    wait_until(lambda: gone() is None, "the thread still holds its last step")
+
+
+def test_who_waits_for_a_shutdown_waits_for_the_step_that_runs(threads: FrameThreads) -> None:
+    release, ended = hold(threads), list[str]()
+    last = threading.Thread(target=lambda: (threads.shutdown(wait=True), ended.append("all")))
+    last.start()
+    last.join(0.2)
+    assert ended == []
+    release.set()
+    last.join(DEADLINE_SECONDS)
+    assert ended == ["all"]

@@ -213,7 +213,7 @@ def test_threads_that_are_shut_down_cancel_the_answer(batcher: Batcher) -> None:
         with pytest.raises(CancelledError):
             journey.answer.result(DEADLINE_SECONDS)
         late = Journey(threads, ticket, opened, closed)
-        with pytest.raises(RuntimeError, match="after shutdown"):
+        with pytest.raises(RuntimeError, match="after a shutdown"):
             late.answer.result(DEADLINE_SECONDS)
     hold.set()
 
