@@ -24,7 +24,7 @@ def predict(
 ) -> None:
     """Predict masks, numbers and an annotated film. Taken up where it broke off when called again.
 
-    Example: python -m training predict models/instruments/4 examples/clip.mp4 --frame-step 5 --gif
+    Example: python -m training predict models/instruments/3 examples/clip.mp4 --frame-step 5 --gif
     """
     from training.models import open_model  # noqa: PLC0415 - help must not wait for imports
     from training.predict.run import Job, Request  # noqa: PLC0415

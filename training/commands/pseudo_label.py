@@ -36,7 +36,7 @@ def pseudo_label(
 ) -> None:
     """Label frames with a model; keep the masks that it is sure of, rank the others for correction.
 
-    Example: python -m training pseudo-label models/instruments/4 clip.mp4 --name clip-pseudo --frame-step 25
+    Example: python -m training pseudo-label models/instruments/3 clip.mp4 --name clip-pseudo --frame-step 25
     """
     from training.models import open_model  # noqa: PLC0415
     from training.predict.source import open_source  # noqa: PLC0415

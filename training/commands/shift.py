@@ -25,7 +25,7 @@ def shift(
 ) -> None:
     """Domain shift from A to B: detection, coverage, and distances of their distributions; shift.json, .png, .md.
 
-    Example: python -m training shift old.mp4 new.mp4 --model models/instruments/4 --frame-step 25
+    Example: python -m training shift old.mp4 new.mp4 --model models/instruments/3 --frame-step 25
     """
     from training.domain_shift.run import compare  # noqa: PLC0415 - help must not wait for imports
     from training.errors import InputError  # noqa: PLC0415
