@@ -36,9 +36,9 @@ class _Trial:
 def choose_float_layers(layers: list[str], write: Write, distance: Distance, target: float) -> Choice:
     """Nothing is kept when `target` is met without. Else each block is kept in float once, and of the block that helps
     most each layer once: often one or two layers cost most of it (the stem and the depthwise layer after it two thirds,
-    in a U-Net on lite2), and their neighbours are slow in float. The layers that help most are kept together, one more at
-    a time, while that helps; where they don't meet the target, the smallest block that does is kept; where none does,
-    the best of all these together, one more at a time, until the target is met or nothing is gained.
+    in a U-Net on lite2), and their neighbours are slow in float. The layers that help most are kept together, one more
+    at a time, while that helps; where they don't meet the target, the smallest block that does is kept; where none
+    does, the best of all these together, one more at a time, until the target is met or nothing is gained.
 
     At most BLOCKS + the layers of a block + 2 * MOST_KEPT files are tried. Returns the best that was seen.
     """
