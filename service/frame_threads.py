@@ -5,6 +5,7 @@ noticed as late. An executor of the standard library has one line, and takes fou
 which the event loop waited for a tenth of a millisecond on the mean while sixteen callers kept the threads busy.
 """
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class FrameThreads:
         ]
         for thread in self._threads:
             thread.start()
+        atexit.register(self.shutdown, wait=True)  # a step that the interpreter's end cut off would abort the process
 
     def begin(self, step: Step) -> "Future[None]":
         """Raises RuntimeError after a shutdown."""
@@ -55,6 +57,7 @@ class FrameThreads:
 
     def shutdown(self, *, wait: bool = False) -> None:
         """Cancel what waits; what runs is waited for with `wait`."""
+        atexit.unregister(self.shutdown)
         with self._changed:
             self._closed = True
             left = [*self._ends, *self._beginnings]

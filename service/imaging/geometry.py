@@ -121,8 +121,9 @@ def resize(picture: U8, height: int, width: int) -> U8:
     """Picture uint8 [H, W, ...] -> uint8 [height, width, ...], averaged over what each pixel covers when shrinking.
 
     A picture more than four times as large is halved as long as it stays well above its new size. Then, up to an
-    eighth, it is sampled linearly at 2 x 2 or 4 x 4 points of each pixel and those are averaged: on frames within 0.3
-    grey levels of OpenCV's INTER_AREA, which takes three to ten times as long. What shrinks more goes there.
+    eighth, it is sampled linearly at 2 x 2 or 4 x 4 points of each pixel and those are averaged: on frames up to 1080p
+    within 0.3 grey levels of OpenCV's INTER_AREA, of 4K within 0.5 (each halving rounds up), in a third to a tenth of
+    its time. What shrinks more and can't be halved goes there.
     """
     if picture.shape[:2] == (height, width):
         return picture

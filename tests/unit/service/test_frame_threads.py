@@ -1,5 +1,7 @@
 """Threads for frames: ends go before beginnings, and every step's future tells what became of it."""
 
+import subprocess
+import sys
 import threading
 import weakref
 from concurrent.futures import CancelledError
@@ -83,3 +85,15 @@ def test_who_waits_for_a_shutdown_waits_for_the_step_that_runs(threads: FrameThr
     release.set()
     last.join(DEADLINE_SECONDS)
     assert ended == ["all"]
+
+
+def test_a_process_that_ends_in_the_middle_of_a_step_ends_cleanly() -> None:
+    script = """
+import threading, time
+from service.frame_threads import FrameThreads
+begun = threading.Event()
+FrameThreads(1).begin(lambda: (begun.set(), time.sleep(0.5), print("ended")))
+assert begun.wait(30)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ended\n", "")
