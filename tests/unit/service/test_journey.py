@@ -1,6 +1,5 @@
 """A frame on its way between threads: every end of it reaches who waits, and a frame that nobody wants is not run."""
 
-import gc
 import threading
 import weakref
 from collections.abc import Iterator
@@ -89,13 +88,6 @@ def test_a_frame_abandoned_while_it_is_opened_never_reaches_the_device(
 
 class Picture:
     """What a frame holds until its end."""
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -1,10 +1,8 @@
 """Frames run in batches, in their order, on every lane; each is answered, whatever happens to its neighbours."""
 
-import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -253,13 +251,6 @@ def test_times_say_how_long_a_frame_waited_and_ran() -> None:
         assert inference.queue_seconds > 0
         assert inference.infer_seconds > 0
         assert inference.queue_seconds + inference.infer_seconds <= time.perf_counter() - before
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("no_collector")
