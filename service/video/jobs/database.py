@@ -1,5 +1,7 @@
 """The job database: SQLite in the data folder, or PostgreSQL. DBOS keeps its own tables in the same one."""
 
+import sqlite3
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +20,9 @@ _TABLES_LOCK = 0x656E646F
 _ENTRY_LOCK = _TABLES_LOCK + 1
 """Number of the advisory lock under which jobs are counted and added."""
 _QUEUE_CONNECTIONS = 8
+_SQLITE_PATIENCE_SECONDS = 30.0
+"""For another process's transaction."""
+_RETRY_SECONDS = 0.01
 
 jobs = sa.Table(
     "video_jobs",
@@ -109,7 +114,7 @@ def open_database(settings: Settings) -> sa.Engine:
     url = database_url(settings)
     if url.startswith("sqlite"):
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"timeout": 30})
+        engine = sa.create_engine(url, connect_args={"timeout": _SQLITE_PATIENCE_SECONDS})
         sa.event.listen(engine, "connect", _tune_sqlite)
     else:
         from service.video.jobs.punctual import open_punctual  # noqa: PLC0415  (not needed with SQLite)
@@ -177,8 +182,23 @@ def _add_columns(connection: sa.Connection, table: sa.Table) -> None:
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
 
 
-def _tune_sqlite(connection: Any, _record: Any) -> None:
+def _tune_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     """Readers don't wait for the writer; what was committed survives a loss of power; what was deleted is erased."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    _log_changes_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")
+
+
+def _log_changes_ahead(connection: sqlite3.Connection) -> None:
+    """Turn on SQLite's write-ahead log, which lasts. Two that do so at once on a new file could wait for each other, so
+    SQLite refuses one of them without any patience (https://www.sqlite.org/c3ref/busy_handler.html)."""
+    deadline = time.monotonic() + _SQLITE_PATIENCE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return

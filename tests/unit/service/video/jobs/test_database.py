@@ -1,5 +1,6 @@
 """The job database: what a start says when it is not there."""
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -38,3 +39,17 @@ def test_processes_that_start_at_once_make_the_tables_together(tmp_path: Path) -
     for engine in engines:
         assert "video_jobs" in sa.inspect(engine).get_table_names()
         engine.dispose()
+
+
+def test_a_start_waits_for_another_process_that_is_writing_to_a_new_database(tmp_path: Path) -> None:
+    """SQLite itself would refuse to switch the log over at once, with no wait."""
+    new = sqlite3.connect(tmp_path / "endomask.sqlite", isolation_level=None, check_same_thread=False)
+    new.execute("BEGIN IMMEDIATE")
+    written = threading.Timer(0.2, new.execute, ["COMMIT"])
+    written.start()
+    engine = open_database(Settings(data_dir=tmp_path))
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+    written.join()
+    new.close()
