@@ -21,3 +21,17 @@ def planes_of_frame(frame: av.VideoFrame, size: tuple[int, int] | None = None) -
     views = planes_of(np.zeros(picture_bytes(height, width), np.uint8), height, width)
     header = write_picture(frame, 0, views)
     return Planes.of(*views, Colour(header.space, header.range, header.primaries, header.transfer))
+
+
+def lay(frame: av.VideoFrame, laid: str) -> av.VideoFrame:
+    """A 4:2:0 frame's values as hardware lays them: U and V side by side, 10 bits at the upper end of 16."""
+    depth, kind = (8, np.uint8) if laid == "nv12" else (10, np.uint16)
+    hardware = frame.reformat(format=laid)  # with its rotation and colours
+    y, u, v = (
+        np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes
+    )
+    for plane, values in zip(hardware.planes, (y, np.dstack([u, v]).reshape(u.shape[0], -1)), strict=True):
+        rows = np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)
+        rows[:, : values.shape[1]] = values << (rows.itemsize * 8 - depth)
+    hardware.colorspace = frame.colorspace
+    return hardware

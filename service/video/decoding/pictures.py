@@ -8,6 +8,8 @@ from service.video.decoding.slots import U8
 from service.video.decoding.wire import FrameHeader
 
 _PLANAR_FORMATS = {"yuv420p", "yuvj420p"}
+_PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
+"""Formats of hardware, which lays U and V side by side -> the software's for the same values."""
 _FULL_RANGE = 2
 
 
@@ -18,6 +20,12 @@ def write_picture(frame: VideoFrame, number: int, planes: tuple[U8, U8, U8]) -> 
     """
     rotation = rotation_of(frame)
     height, width = planes[0].shape
+    if planar := _PLANAR.get(frame.format.name):
+        space = frame.colorspace
+        frame = frame.reformat(
+            format=planar, threads=1
+        )  # with more, 10 bit has wrong pixels where a thread's part begins
+        frame.colorspace = space  # PyAV calls BT.470BG by the name of another with the same numbers
     stored = (width, height) if rotation % 180 == 0 else (height, width)
     if frame.format.name not in _PLANAR_FORMATS or (frame.width, frame.height) != stored:
         frame = frame.reformat(width=stored[0], height=stored[1], format="yuv420p")

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from service.video.decoding.planes import to_rgb
 from tests.support import videos
-from tests.support.decoding import first_frame, planes_of_frame
+from tests.support.decoding import first_frame, lay, planes_of_frame
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, 3])
@@ -47,3 +48,26 @@ def test_every_pixel_format_is_seen_in_its_colours(tmp_path: Path, codec: str, p
     frame = first_frame(videos.write_video(tmp_path / f"clip.{suffix}", codec, pixel_format))
     shown = to_rgb(planes_of_frame(frame)).astype(int)
     assert np.abs(shown - frame.to_ndarray(format="rgb24")).mean() < 2.5
+
+
+@pytest.mark.parametrize(("planar", "laid"), [("yuv420p", "nv12"), ("yuv420p10le", "p010le")])
+@pytest.mark.parametrize("colour_range", [1, 2])
+@pytest.mark.parametrize("space", [1, 2, 5, 6, 9])
+def test_a_picture_that_hardware_lays_otherwise_has_the_same_values_and_colours(
+    planar: str, laid: str, colour_range: int, space: int
+) -> None:
+    frame = av.VideoFrame(720, 576, planar)
+    values = np.random.default_rng(0)
+    for plane in frame.planes:
+        if planar == "yuv420p":
+            plane.update(values.integers(0, 256, plane.buffer_size, np.uint8).tobytes())
+        else:
+            plane.update(values.integers(0, 1024, plane.buffer_size // 2, np.uint16).tobytes())
+    frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = colour_range, space, 5, 6
+    hardware = lay(frame, laid)
+    for size in ((576, 720), (288, 360)):
+        expected, found = planes_of_frame(frame, size), planes_of_frame(hardware, size)
+        assert (found.colour.range, found.colour.primaries, found.colour.transfer) == (colour_range, 5, 6)
+        assert found.colour == expected.colour
+        for name in ("y", "u", "v"):
+            assert np.array_equal(getattr(found, name), getattr(expected, name)), name
