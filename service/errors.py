@@ -35,6 +35,7 @@
     │   └── NoSpace                   507 no_space
     ├── InferenceFailed               500 inference_failed
     ├── EncoderUnavailable            500 encoder_unavailable
+    ├── DecoderUnavailable            500 decoder_unavailable
     ├── WorkerDied                    500 worker_died
     └── StartError                    stops the start; never an HTTP answer
         ├── PackageError              a model package that does not hold what its manifest says
@@ -252,6 +253,12 @@ class InferenceFailed(EndomaskError):
 
 class EncoderUnavailable(EndomaskError):
     code = "encoder_unavailable"
+
+
+class DecoderUnavailable(EndomaskError):
+    """The decoder that was asked for by name does not decode here, or can't be confined."""
+
+    code = "decoder_unavailable"
 
 
 class WorkerDied(EndomaskError):

@@ -47,7 +47,7 @@ def list_videos(request: Request, query: Annotated[ListQuery, Query()]) -> Video
 )
 def get_video(request: Request, video_id: str) -> VideoJob:
     """The `error` of a failed job has a code of an upload's answers, or `worker_died`, `encoder_unavailable`,
-    `inference_failed`, `internal`."""
+    `decoder_unavailable`, `inference_failed`, `internal`."""
     return describe_job(request.app.state.jobs.get(video_id))
 
 

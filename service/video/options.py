@@ -9,6 +9,9 @@ ALL_OUTPUTS: tuple[Output, ...] = get_args(Output)
 EncoderName = Literal["libx264", "h264_nvenc", "h264_qsv"]
 EncoderChoice = Literal["auto", "libx264", "h264_nvenc", "h264_qsv"]
 
+DecoderName = Literal["software", "cuda"]
+DecoderChoice = Literal["software", "auto", "cuda"]
+
 OutOfBodyChoice = Literal["off", "mark", "pixelate"]
 LONGEST_SMOOTHING = 25
 LONGEST_BRIDGE_S = 60.0

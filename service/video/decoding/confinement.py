@@ -1,13 +1,17 @@
 """What the decoder process gives up before it looks at a file. Linux only, as the service is."""
 
 import ctypes
+import errno
 import math
 import os
 import resource
 import signal
 import sys
 import time
+from collections.abc import Mapping
+from pathlib import Path
 
+from service.video.decoding import landlock, seccomp
 from service.video.decoding.limits import DecoderLimits
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
@@ -26,17 +30,29 @@ def confine(limits: DecoderLimits) -> None:
 
     With no descriptor left under the limit, `open` and `socket` fail alike; those that are open stay so.
     """
-    address_space = _address_space() + limits.memory_megabytes * _MEGABYTE
     free = os.dup(0)
     os.close(free)
+    confine_beside_device(limits)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, free))
+
+
+def fence_in(allowed: Mapping[str, int]) -> None:
+    """For a process whose device's driver opens files again and again: only these, with Landlock's rights, and no
+    socket, process or program. Raises OSError where the kernel can't, or where a thread would stay outside."""
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise OSError(errno.EBUSY, "a library started a thread of its own before the fence was there")
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    landlock.restrict(allowed)
+    seccomp.forbid()
+
+
+def confine_beside_device(limits: DecoderLimits) -> None:
+    """`confine` for a process that is fenced in already and whose device is open, so that its driver's memory is there
+    before the rest is bounded: descriptors are left to the fence."""
+    address_space = _address_space() + limits.memory_megabytes * _MEGABYTE
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
-    bounds = {
-        resource.RLIMIT_AS: address_space,
-        resource.RLIMIT_NOFILE: free,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-    }
+    bounds = {resource.RLIMIT_AS: address_space, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0}
     for kind, bound in bounds.items():
         resource.setrlimit(kind, (bound, bound))
 

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, NoReturn, TypeAlias
 
 import av
 import av.subtitles.stream  # PyAV imports it at the first file, when no module can be opened any more
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -29,17 +30,19 @@ _READ_BYTES = 1 << 20
 
 
 @contextmanager
-def open_video(file: BinaryIO) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_video(file: BinaryIO, hwaccel: HWAccel | None = None) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Yield the container and its first real video stream; raises UndecodableVideo, MemoryError.
 
     FFmpeg gets an open file instead of a name, so neither a file's extension nor a relative reference counts; the list
     of containers is closed, no protocol is allowed, QuickTime's external references stay off, and any attempt to open
-    something else is refused.
+    something else is refused. With `hwaccel`, what the hardware can decode is decoded there.
     """
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "", "enable_drefs": "0"}
     file.seek(0)
     try:
-        container = av.open(file, "r", container_options=options, buffer_size=_READ_BYTES, io_open=_refuse)
+        container = av.open(
+            file, "r", container_options=options, buffer_size=_READ_BYTES, io_open=_refuse, hwaccel=hwaccel
+        )
     except MemoryError:
         raise
     except (av.error.FFmpegError, ValueError, OSError) as error:
@@ -64,14 +67,19 @@ def read_packets(container: InputContainer, stream: VideoStream, on_progress: On
 
 
 def decode(packet: VideoPacket) -> list[VideoFrame] | None:
-    """Frames that come out when a packet goes in; None when it is damaged. Raises MemoryError."""
+    """Frames that come out when a packet goes in; None when it is damaged.
+
+    Raises MemoryError, and FFmpegError where it may be the hardware that failed.
+    """
     try:
         return list(packet.decode())
     except av.error.EOFError:
         return []
     except MemoryError:
         raise
-    except av.error.FFmpegError:
+    except av.error.FFmpegError as error:
+        if packet.stream.codec_context.is_hwaccel and not isinstance(error, av.error.InvalidDataError):
+            raise
         return None
 
 

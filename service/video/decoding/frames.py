@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -23,6 +24,8 @@ from service.video.decoding.scan import stamp_of
 
 NumberedFrames = Iterator[tuple[int, VideoFrame]]
 
+_ON_THE_DEVICE = "cuda"
+"""Pixel format of a decoder whose pictures come out on the device; PyAV copies them."""
 _SEEK_BACK_SECONDS = (0, 2, 20, 200)
 """How much earlier to look when a container's own seek lands behind the keyframe that was asked for."""
 
@@ -35,15 +38,18 @@ def read_frames(
     max_megapixels: float,
     threads: int,
     on_progress: OnProgress,
-) -> NumberedFrames:
-    """Yield `(frame index, frame)` from the first bound to before the second, in the order shown.
+    hwaccel: HWAccel | None = None,
+) -> Iterator[tuple[int, VideoFrame, bool]]:
+    """Yield `(frame index, frame, whether hardware decoded it)` from the first bound to before the second, in the order
+    shown. Frames lie in the process's own memory, whoever decoded them.
 
     Indexes that are missing could not be decoded. Every segment is decoded from a keyframe by a fresh decoder, so its
-    frames do not depend on what ran before.
+    frames do not depend on what ran before. What `hwaccel` can't decode is decoded in software. Raises FFmpegError
+    where the hardware fails.
     """
     first, last = bounds
     for start in _starts(index, first):
-        with open_video(file) as (container, stream):
+        with open_video(file, hwaccel) as (container, stream):
             check_pixels(stream, max_megapixels)
             stream.codec_context.thread_count = threads
             stream.codec_context.thread_type = "AUTO" if threads > 1 else "NONE"
@@ -54,7 +60,7 @@ def read_frames(
                 if number >= last:
                     return
                 if number >= first and not frame.is_corrupt:
-                    yield number, frame
+                    yield number, frame, stream.codec_context.pix_fmt == _ON_THE_DEVICE
             return
 
 

@@ -16,7 +16,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
-from service.errors import DecoderCrashed, DecoderKilled, DecoderLimit, EndomaskError, TooManyPixels, UndecodableVideo
+from service.errors import (
+    DecoderCrashed,
+    DecoderKilled,
+    DecoderLimit,
+    DecoderUnavailable,
+    EndomaskError,
+    TooManyPixels,
+    UndecodableVideo,
+)
 from service.video.decoding import wire
 from service.video.decoding.limits import DecoderLimits
 
@@ -32,6 +40,9 @@ _ENVIRONMENT = {
 """All that the decoder gets of the environment: no address, no password. One heap for each of two threads keeps its
 address space near what it uses."""
 
+_OF_THE_DEVICE = ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
+"""What a decoder in hardware gets besides: which device, and where its driver may lie."""
+
 _OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _LONGEST_DETAIL = 500
 _DEATH_SECONDS = 10.0
@@ -41,16 +52,24 @@ class DecoderProcess:
     """Context: a decoder of one file. It dies with this context, and with the thread that entered it."""
 
     def __init__(
-        self, path: Path, limits: DecoderLimits, memory: int | None = None, command: Sequence[str] = DECODER_COMMAND
+        self,
+        path: Path,
+        limits: DecoderLimits,
+        memory: int | None = None,
+        command: Sequence[str] = DECODER_COMMAND,
+        *,
+        in_hardware: bool = False,
     ) -> None:
         """`memory` is the descriptor of the memory for frames; the process gets it too."""
         self._path = path
         self._limits = limits
         self._memory = memory
         self._command = command
+        self._in_hardware = in_hardware
 
     def __enter__(self) -> Self:
-        arguments = json.dumps([os.getpid(), self._memory, asdict(self._limits)])
+        arguments = json.dumps([os.getpid(), self._memory, self._in_hardware, asdict(self._limits)])
+        passed_on = {name: os.environ[name] for name in _OF_THE_DEVICE if self._in_hardware and name in os.environ}
         with self._path.open("rb") as file, ExitStack() as ends:
             ours, theirs = (ends.enter_context(end) for end in socket.socketpair())
             for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
@@ -60,7 +79,7 @@ class DecoderProcess:
                 stdin=file,
                 stdout=theirs.fileno(),
                 pass_fds=() if self._memory is None else (self._memory,),
-                env=_ENVIRONMENT,
+                env=_ENVIRONMENT | passed_on,
                 cwd="/",
             )
             self._connection = Connection(ours.detach())
@@ -141,7 +160,7 @@ def _refused(body: bytes) -> EndomaskError:
         return UndecodableVideo("the file is not a readable video")
     if limit:
         return DecoderLimit(detail)
-    return TooManyPixels(detail) if code == TooManyPixels.code else UndecodableVideo(detail)
+    return {kind.code: kind for kind in (TooManyPixels, DecoderUnavailable)}.get(code, UndecodableVideo)(detail)
 
 
 def _cause(code: int, limits: DecoderLimits) -> EndomaskError:

@@ -21,7 +21,7 @@ MOST_FRAMES = 20_000_000
 """Three days at 60 frames a second; more is no video, and its index would fill the service's memory."""
 LONGEST_MESSAGE = 64 + 17 * MOST_FRAMES
 
-_FRAME = struct.Struct("<q4i")
+_FRAME = struct.Struct("<q4i?")
 _INDEX = struct.Struct("<qqqqq??6x")
 
 
@@ -34,9 +34,11 @@ class FrameHeader:
     range: int
     primaries: int
     transfer: int
+    in_hardware: bool = False
 
     def pack(self) -> bytes:
-        return FRAME + _FRAME.pack(self.number, self.space, self.range, self.primaries, self.transfer)
+        colour = (self.space, self.range, self.primaries, self.transfer)
+        return FRAME + _FRAME.pack(self.number, *colour, self.in_hardware)
 
     @classmethod
     def unpack(cls, body: bytes) -> "FrameHeader":

@@ -20,6 +20,7 @@ from service.video.decoding.planes import Colour, Planes
 from service.video.decoding.probe import VideoInfo
 from service.video.decoding.process import DECODER_COMMAND, DecoderProcess
 from service.video.decoding.slots import SLOTS, picture_bytes, planes_of, slot
+from service.video.options import DecoderName
 
 _INFO = TypeAdapter(VideoInfo)
 
@@ -87,6 +88,7 @@ class FrameReader:
         limits: DecoderLimits,
         threads: int,
         command: Sequence[str] = DECODER_COMMAND,
+        decoder: DecoderName = "software",
     ) -> None:
         self._path = path
         self._index = index
@@ -94,6 +96,9 @@ class FrameReader:
         self._limits = limits
         self._threads = threads
         self._command = command
+        self._decoder = decoder
+        self.in_hardware = False
+        """Whether hardware decoded the frame that came last."""
         self._taken = 0
         self._done: deque[VideoFrame] = deque()
         self._stack = ExitStack()
@@ -104,7 +109,10 @@ class FrameReader:
             stack.callback(os.close, descriptor)
             os.ftruncate(descriptor, SLOTS * picture_bytes(self._height, self._width))
             self._memory = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
-            self.process = stack.enter_context(DecoderProcess(self._path, self._limits, descriptor, self._command))
+            decoder = DecoderProcess(
+                self._path, self._limits, descriptor, self._command, in_hardware=self._decoder != "software"
+            )
+            self.process = stack.enter_context(decoder)
             self._stack = stack.pop_all()
         return self
 
@@ -114,14 +122,14 @@ class FrameReader:
     def read(self, segment: Segment) -> Generator[tuple[int, Planes]]:
         """Yield `(frame index, planes)` in the order shown; indexes that are missing could not be decoded.
 
-        Raises UndecodableVideo with its kinds DecoderLimit and DecoderCrashed, and DecoderKilled.
+        Raises UndecodableVideo with its kinds DecoderLimit and DecoderCrashed, DecoderKilled and DecoderUnavailable.
         """
         request = {"task": "read", "first": segment.first, "last": segment.last, "threads": self._threads}
         self.process.send(wire.pack_json({**request, "height": self._height, "width": self._width}))
         self.process.send(wire.pack_index(self._index))
         before = segment.first - 1
         while (header := self._next(before, segment.last)) is not None:
-            before = header.number
+            before, self.in_hardware = header.number, header.in_hardware
             yield header.number, self._take(header)
 
     def _next(self, before: int, last: int) -> wire.FrameHeader | None:

@@ -67,9 +67,11 @@ def test_memory_ends_at_the_limit(clip: Path) -> None:
 
 def test_no_file_no_socket_and_no_setting_is_within_reach(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENDOMASK_DATABASE_URL", "postgresql://user:password@host/jobs")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     with pytest.raises(UndecodableVideo, match=r"^did \[\], knows ") as caught:
         read_hostile(clip, "reaches_out", DecoderLimits())
     assert "ENDOMASK" not in str(caught.value)
+    assert "CUDA" not in str(caught.value)
 
 
 @pytest.mark.parametrize("what", ["probe", "index", "frames"])
