@@ -10,6 +10,7 @@ BackendName = Literal["auto", "onnxruntime", "openvino"]
 Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 VideoEncoder = Literal["auto", "libx264", "h264_nvenc", "h264_qsv"]
+VideoDecoder = Literal["software", "auto", "cuda"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -115,6 +116,10 @@ class Settings(BaseSettings):
     """Computing time that one place of a video may take to decode; also, four times as long by the clock."""
     decoder_cpu_seconds: float = Field(default=900.0, gt=0)
     """Computing time that the decoder may take for one segment of a video, or for its index."""
+    video_decoder: VideoDecoder = "software"
+    """Decoder of the videos that a worker does: `software` in a process that can open no file and no device; `auto`
+    takes NVIDIA's where a clip comes out right from a process that can open that device alone, else software; `cuda` is
+    never replaced, and without it videos fail. What the GPU can't decode, software does."""
     video_encoder: VideoEncoder = "auto"
     """Encoder of annotated videos: `auto` takes NVIDIA's or Intel's where it encodes, else libx264; a named one is
     never replaced, and without it videos fail. Workers that share a queue need one that all of them have."""

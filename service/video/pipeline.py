@@ -14,6 +14,7 @@ from service.video.decoding.limits import DecoderLimits
 from service.video.decoding.probe import VideoInfo
 from service.video.options import EncoderName, VideoOptions
 from service.video.results.summary import Summary
+from service.video.segments.decoder import choose_decoder
 from service.video.segments.encoder import choose_encoder
 from service.video.segments.reader import probe, survey
 from service.video.segments.segment import process_segment
@@ -71,14 +72,18 @@ def _fingerprint(source: Path, model: LoadedModel, options: VideoOptions) -> str
 def prepare_work(
     source: Path, folder: Path, model: LoadedModel, options: VideoOptions, limits: DecoderLimits, threads: int = 1
 ) -> VideoWork:
-    """Probe and index a video; the index and the encoder's name are kept in `folder` for who comes later."""
+    """Probe and index a video; the index and the encoder's name are kept in `folder` for who comes later.
+
+    Raises UndecodableVideo, TooManyPixels, DecoderKilled, EncoderUnavailable, DecoderUnavailable.
+    """
     kept = folder / _INDEX_FILE
     if kept.exists():
         info, index = probe(source, limits), VideoIndex.load(kept)
     else:
         info, index = survey(source, limits, options.max_frames)
         index.save(kept)
-    return VideoWork(source, folder, info, index, options, model, limits, threads, _keep_encoder(folder, info, options))
+    encoder, decoder = _keep_encoder(folder, info, options), choose_decoder(limits)
+    return VideoWork(source, folder, info, index, options, model, limits, threads, encoder, decoder)
 
 
 def _keep_encoder(folder: Path, info: VideoInfo, options: VideoOptions) -> EncoderName:

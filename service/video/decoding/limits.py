@@ -1,7 +1,9 @@
-"""What one video may cost."""
+"""What one video may cost, and who may decode it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+from service.video.options import DecoderChoice
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -24,6 +26,9 @@ class DecoderLimits:
     silence_seconds: float = 120.0
     """Time by the clock without a word, after which a process counts as hung: it may wait for storage or a core."""
 
+    decoder: DecoderChoice = "software"
+    """Who decodes the frames. What a video is, and whether it can be read, is found out in software in any case."""
+
     @classmethod
     def of(cls, settings: "Settings") -> Self:
         return cls(
@@ -32,6 +37,7 @@ class DecoderLimits:
             frame_seconds=settings.decoder_frame_seconds,
             cpu_seconds=settings.decoder_cpu_seconds,
             silence_seconds=_SILENCE_FACTOR * settings.decoder_frame_seconds,
+            decoder=settings.video_decoder,
         )
 
     @property

@@ -66,7 +66,7 @@ def _head(summary: Summary) -> str:
     rate = f", {info.frame_rate:g} frames/s" if info.frame_rate else ""
     source = f"{info.codec} {info.width}x{info.height}{rate}, {duration(summary.duration_s)}"
     model = f"{summary.model['name']}/{summary.model['version']}"
-    lines = [f"{source} · model {model}", *_asked(summary.options)]
+    lines = [f"{source} · model {model}", *_asked(summary.options), *_decoded_by(summary)]
     return "<h1>Video report</h1>" + "".join(f'<p class="muted">{escape(line)}</p>' for line in lines)
 
 
@@ -82,6 +82,12 @@ def _asked(options: dict[str, Any]) -> list[str]:
     ]
     line = "; ".join(filter(None, told))
     return [line[0].upper() + line[1:] + "."] if line else []
+
+
+def _decoded_by(summary: Summary) -> list[str]:
+    """Who decoded the frames, where it was not software alone."""
+    count, total = summary.frames.decoded_in_hardware, summary.frames.total - summary.frames.damaged
+    return [f"{count:,} of {total:,} frames decoded by a GPU, any others in software."] if count else []
 
 
 def _numbers(summary: Summary) -> str:

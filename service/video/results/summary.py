@@ -35,6 +35,8 @@ class FrameCounts:
     segmented: int
     damaged: int
     """Frames that could not be decoded; they are left out everywhere."""
+    decoded_in_hardware: int
+    """Frames that a GPU decoded; all others were decoded in software."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def _counts(work: VideoWork, stats: list[SegmentStats]) -> FrameCounts:
         total=len(work.index),
         segmented=sum(entry.segmented for entry in stats),
         damaged=len(_damaged(stats)),
+        decoded_in_hardware=sum(entry.decoded_in_hardware for entry in stats),
     )
 
 

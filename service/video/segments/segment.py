@@ -55,6 +55,7 @@ class SegmentStats:
 
     frames: int = 0
     segmented: int = 0
+    decoded_in_hardware: int = 0
     damaged: list[int] = field(default_factory=list)
     """Indexes of the frames that could not be decoded."""
     starts_at: int | None = None
@@ -109,6 +110,7 @@ class _SegmentRun:
         self._reader = reader
         self._times = work.index.times
         self._clock = StageClock()
+        self._in_hardware = 0
 
     def run(self, on_frame: OnFrame) -> SegmentStats:
         started, worker_cpu, decoder_cpu = time.perf_counter(), time.process_time(), self._reader.process.cpu_seconds()
@@ -120,6 +122,7 @@ class _SegmentRun:
         libraries_cpu = time.process_time() - worker_cpu - sum(self._clock.cpu_seconds.values())
         self._clock.add("libraries", 0.0, max(0.0, libraries_cpu))
         self._clock.add("decoder", 0.0, self._reader.process.cpu_seconds() - decoder_cpu)
+        stats.decoded_in_hardware = self._in_hardware
         stats.seconds = time.perf_counter() - started
         stats.stage_seconds, stats.stage_cpu_seconds = self._clock.seconds, self._clock.cpu_seconds
         return stats
@@ -128,6 +131,7 @@ class _SegmentRun:
         spec = self._work.model.manifest.input.spec()
         for number, planes in self._clock.over("decode", self._reader.read(self._with_warm_up())):
             item = _Item(number, planes, warm_up=number < self._segment.first)
+            self._in_hardware += self._reader.in_hardware and not item.warm_up
             if number % self._work.options.frame_step == 0:
                 with self._clock.at("prepare"):
                     item.prepared = to_model_input(planes, spec)

@@ -29,14 +29,16 @@ class SharedReader:
     def reading(self, work: VideoWork) -> Iterator[FrameReader]:
         """The video's frames, for one segment."""
         if self._reader is None:
-            size = work.info.height, work.info.width
-            reader = FrameReader(work.source, work.index, size, work.limits, work.threads)
-            self._reader = self._stack.enter_context(reader)
+            self._reader = self._stack.enter_context(self.reader_of(work))
         try:
             yield self._reader
         except BaseException:
             self.close()
             raise
+
+    def reader_of(self, work: VideoWork) -> FrameReader:
+        size = work.info.height, work.info.width
+        return FrameReader(work.source, work.index, size, work.limits, work.threads, decoder=work.decoder)
 
     def close(self) -> None:
         """End the decoder, if there is one."""
