@@ -121,6 +121,7 @@ class FencedDecoder(HostileDecoder):
             "unix socket": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM),
             "socketpair": socket.socketpair,
             "run": lambda: subprocess.run(["/bin/true"], check=True),
+            "exec": lambda: os.execv("/bin/true", ["true"]),
             "fork": lambda: os.fork() or os._exit(0),
             "signal": lambda: os.kill(parent, 0),
             "limit": lambda: resource.prlimit(parent, resource.RLIMIT_CORE),
