@@ -169,7 +169,7 @@ def test_rows_tell_what_the_masks_show(api: VideoApi, done: dict[str, dict[str, 
 def test_the_summary_counts_and_the_report_stands_alone(api: VideoApi, clips: dict[str, Path]) -> None:
     job = api.wait(api.upload(clips["h264.mp4"]))
     summary = json.loads(api.file(job, "summary.json"))
-    assert summary["frames"] == {"total": 12, "segmented": 12, "damaged": 0}
+    assert summary["frames"] == {"total": 12, "segmented": 12, "damaged": 0, "decoded_in_hardware": 0}
     assert summary["damage"] == {"undecodable": [], "gaps": [], "missing_at_end": None, "times_repaired": False}
     assert summary["detection_rate"] == 1.0
     assert summary["classes"][0]["time_in_view_s"] == pytest.approx(0.48)
