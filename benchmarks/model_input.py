@@ -65,7 +65,7 @@ def _compare(path: Path, size: Size, spec: InputSpec, mask: Callable[[U8, Size, 
     labels = read_png((path.parents[1] / "masks" / path.name).read_bytes())
     truth = np.asarray(np.minimum(labels, 1), np.uint8)
     frame, annotated = _frame(path, size), (truth.shape[0], truth.shape[1])
-    whole = mask(area_averaged(frame.to_ndarray(format="rgb24"), spec), size, annotated)
+    whole = mask(area_averaged(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), spec), size, annotated)
     planes = mask(to_model_input(_planes(frame), spec), size, annotated)
     return dice(truth, whole), dice(truth, planes), dice(whole, planes)
 
