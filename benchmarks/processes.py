@@ -128,14 +128,27 @@ def _with_children(found: set[int], children: dict[int, list[int]]) -> set[int]:
 
 def settle(name: str) -> None:
     """Wait until a family has nothing more to do, for some seconds at most: a server's first answer says nothing of
-    workers that are still starting."""
+    workers that are still starting, nor does little computing while they wait for a core."""
     deadline, before = time.monotonic() + _SETTLE_SECONDS, cpu_of(members(name))
     while time.monotonic() < deadline:
         time.sleep(_SETTLE_STEP_SECONDS)
-        after = cpu_of(members(name))
-        if after - before <= _IDLE_SHARE * _SETTLE_STEP_SECONDS:
+        after = cpu_of(pids := members(name))
+        if after - before <= _IDLE_SHARE * _SETTLE_STEP_SECONDS and not want_a_core(pids):
             return
         before = after
+
+
+def want_a_core(pids: list[int], proc: Path = Path("/proc")) -> bool:
+    """Whether a thread of these processes computes, or would if it had a core."""
+    for pid in pids:
+        for path in proc.glob(f"{pid}/task/*/stat"):
+            try:
+                state = path.read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if state == "R":
+                return True
+    return False
 
 
 def cpu_of(pids: list[int], proc: Path = Path("/proc")) -> float:

@@ -12,6 +12,8 @@ WINDOW_SECONDS = 1.0
 """Frames asked for and answered are compared over this time."""
 BURST_SECONDS = 0.05 * WINDOW_SECONDS
 """Frames that come within this time are a burst, which may fill the house; who comes on top is refused alone."""
+ONSET_SECONDS = 2 * BURST_SECONDS
+"""An overload that begins in a steady load shows within this time."""
 OVERLOAD = 2.0
 """So many times more frames asked for than answered are too many."""
 PATIENCE = 3.5
@@ -19,6 +21,8 @@ PATIENCE = 3.5
 and five times is promised."""
 BESIDES = 1
 """At least so many are held besides those on the device: decoded or encoded meanwhile."""
+_FEW = 8
+"""So few frames may come in a short time by chance."""
 _WEIGHT = 0.1
 
 
@@ -42,15 +46,23 @@ class Admission:
         now = self._clock()
         paused = not self._asked or now - self._asked[-1] > BURST_SECONDS
         self._asked.append(now)
-        self._forget()
-        too_many = len(self._asked) > OVERLOAD * len(self._answered)
-        goes_on = self.overloaded and not (held == 0 and paused)
-        self.overloaded = too_many and (goes_on or (held >= self.most and self._lasts(now)))
+        self._forget(now - WINDOW_SECONDS)
+        if self.overloaded:
+            too_many = len(self._asked) > OVERLOAD * len(self._answered)
+            self.overloaded = too_many and not (held == 0 and paused)
+        elif held >= self.most and self._answered:
+            self._look_for_a_beginning(now)
 
-    def _lasts(self, now: float) -> bool:
-        """Too many had come before a burst could have begun."""
-        earlier = sum(asked_at < now - BURST_SECONDS for asked_at in self._asked)
-        return bool(self._answered) and earlier > OVERLOAD * len(self._answered)
+    def _look_for_a_beginning(self, now: float) -> None:
+        """Over the last tenth of a second where enough frames came in it, since the answers of an earlier load would
+        hide the beginning for longer; what was before the beginning is then forgotten."""
+        for seconds, few in ((ONSET_SECONDS, _FEW), (WINDOW_SECONDS, 0)):
+            came = sum(now - seconds <= asked_at < now - BURST_SECONDS for asked_at in self._asked)
+            left = sum(now - seconds <= answered_at for answered_at in self._answered)
+            if came > max(few, OVERLOAD * left):
+                self.overloaded = True
+                self._forget(now - seconds)
+                return
 
     def answered(self, seconds: float, *, alone: bool) -> None:
         """A frame left after so long, not refused; `alone` when it has its mask and no other was there meanwhile."""
@@ -75,8 +87,7 @@ class Admission:
         since = min(times[0] for times in (self._asked, self._answered) if times)
         return len(self._answered) / max(BURST_SECONDS, self._clock() - since)
 
-    def _forget(self) -> None:
-        since = self._clock() - WINDOW_SECONDS
+    def _forget(self, before: float) -> None:
         for times in (self._asked, self._answered):
-            while times and times[0] < since:
+            while times and times[0] < before:
                 times.popleft()

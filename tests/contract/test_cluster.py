@@ -105,5 +105,5 @@ def test_prometheus_accepts_the_cluster_s_configuration(tmp_path: Path) -> None:
     for source in ("cluster/prometheus.yml", "prometheus/alerts.yml"):
         shutil.copy(DEPLOY / source, tmp_path)
     command = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -38,7 +38,7 @@ def compose() -> dict[str, Any]:
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed (Debian: prometheus)")
-    return subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_every_metric_of_the_dashboard_and_the_alerts_is_documented() -> None:

@@ -249,7 +249,7 @@ def test_too_many_files_and_other_fields_are_refused(client: TestClient) -> None
     assert "parameters go into the query" in other.json()["detail"]
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     query=st.dictionaries(
         st.sampled_from(["model", "version", "threshold", "output", "mask", "size", "x"]),

@@ -18,7 +18,7 @@ from tests.support.video_api import VideoApi
 FRAMES = 500
 OUTPUTS = "frames,masks"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 def documented_backup() -> str:

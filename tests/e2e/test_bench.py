@@ -14,13 +14,13 @@ from benchmarks.results import newest, read
 from tests.support.red import write_red_package
 from tests.support.server import ROOT
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def bench(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "benchmarks", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=380, check=False
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=850, check=False
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.server import ROOT, RunningServer
 from tests.support.video_api import VideoApi, dice, read_indexed
+from tests.support.waiting import DEADLINE_SECONDS
 from training.datasets.synthetic import render_clip, render_frame
 from training.datasets.synthetic.clips import EXAMPLE_CLIP_SEED, EXAMPLE_FRAME_SEED
 
@@ -17,7 +18,8 @@ def test_the_instruments_of_the_example_frame_are_found(
     server: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     body = (ROOT / "examples/frame.jpg").read_bytes()
-    answer = httpx.post(f"{server.url}/v1/segment?output=mask", content=body, headers={"Content-Type": "image/jpeg"})
+    url, headers = f"{server.url}/v1/segment?output=mask", {"Content-Type": "image/jpeg"}
+    answer = httpx.post(url, content=body, headers=headers, timeout=DEADLINE_SECONDS)
     truth = render_frame(EXAMPLE_FRAME_SEED, 480, 854, instruments=2).mask
     score = dice(read_indexed(answer.content), truth)
     with capsys.disabled():
@@ -25,7 +27,7 @@ def test_the_instruments_of_the_example_frame_are_found(
     assert score > DICE_FLOOR
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_instruments_of_the_example_clip_are_found_and_nothing_where_there_are_none(
     server: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,7 +22,7 @@ MACHINE_DEPENDENT = {"timing_ms", "pixels", "centroid", "bbox"}
 def run(line: str, folder: Path, server: RunningServer) -> str:
     shutil.copytree(ROOT / "examples", folder / "examples", dirs_exist_ok=True)
     command = line.replace("http://127.0.0.1:8000", server.url).replace("curl -s ", "curl -sS --fail-with-body ", 1)
-    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -10,12 +10,13 @@ import pytest
 
 from tests.support import videos
 from tests.support.cluster import Cluster
+from tests.support.folders import paths_in
 from tests.support.video_api import VideoApi
 
 NAME = b"patient-4711.mp4"
 DEADLINE_S = 60
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 def traces(data_dir: Path, job_id: str) -> dict[str, int]:
     """What still tells of a job: by table the rows, and by file name those that are named for it or hold its name."""
-    with closing(sqlite3.connect(data_dir / "endomask.sqlite")) as database:
+    with closing(sqlite3.connect(data_dir / "endomask.sqlite", timeout=DEADLINE_S)) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         rows = {table: _rows_with(database, table, job_id) for table in tables}
-    files = [path for path in data_dir.rglob("*") if job_id in str(path) or (path.is_file() and NAME in _read(path))]
+    files = [path for path in paths_in(data_dir) if job_id in str(path) or (path.is_file() and NAME in _read(path))]
     return {name: count for name, count in {**rows, **{path.name: 1 for path in files}}.items() if count}
 
 
@@ -46,6 +47,12 @@ def _read(path: Path) -> bytes:
         return b""
 
 
+def let_hours_pass(data_dir: Path) -> None:
+    """Two, since jobs have ended."""
+    with closing(sqlite3.connect(data_dir / "endomask.sqlite", timeout=DEADLINE_S)) as database, database:
+        database.execute("UPDATE video_jobs SET finished_at = finished_at - 7200")
+
+
 def test_a_finished_job_leaves_no_trace_once_it_was_kept_long_enough(cluster: Cluster, tmp_path: Path) -> None:
     url = cluster.start_server("server")
     cluster.start_worker("worker")
@@ -56,9 +63,9 @@ def test_a_finished_job_leaves_no_trace_once_it_was_kept_long_enough(cluster: Cl
 def _delete_one_of_two(cluster: Cluster, api: VideoApi, tmp_path: Path) -> None:
     clip = videos.write_video(tmp_path / "clip.mp4", frames=40)
     sent = api.client.post(
-        "/v1/videos?retention_hours=0.0001", files={"file": (NAME.decode(), clip.read_bytes(), "video/mp4")}
+        "/v1/videos?retention_hours=1", files={"file": (NAME.decode(), clip.read_bytes(), "video/mp4")}
     )
-    gone, kept = sent.json(), api.upload(clip, retention_hours=1)
+    gone, kept = sent.json(), api.upload(clip, retention_hours=3)
     for job in (gone, kept):
         assert api.wait(job)["status"] == "succeeded"
     there = traces(cluster.data_dir, gone["id"])
@@ -66,6 +73,7 @@ def _delete_one_of_two(cluster: Cluster, api: VideoApi, tmp_path: Path) -> None:
     assert any(name.startswith("endomask.sqlite") for name in there), "the test sees names in the database"
 
     assert cluster.stop("worker") == 0
+    let_hours_pass(cluster.data_dir)
     cluster.start_worker("another")  # each worker sweeps when it starts, and every ten minutes
     deadline = time.monotonic() + DEADLINE_S
     while left := traces(cluster.data_dir, gone["id"]):
@@ -85,8 +93,7 @@ def test_unfinished_work_that_an_ended_job_left_is_swept_by_the_next_worker(clus
         assert cluster.stop("worker") == 0
         segments = cluster.data_dir / "videos" / job["id"] / "segments"
         (segments / "00000").mkdir(parents=True)
-        with closing(sqlite3.connect(cluster.data_dir / "endomask.sqlite")) as database, database:
-            database.execute("UPDATE video_jobs SET finished_at = finished_at - 7200")
+        let_hours_pass(cluster.data_dir)
         cluster.start_worker("another")
         deadline = time.monotonic() + DEADLINE_S
         while segments.exists():

@@ -16,7 +16,11 @@ from tests.support.server import ROOT, RunningServer, free_port, processes_of, s
 from training.__main__ import app as training_app
 
 TOOLS = ("bash", "cat", "cut", "dirname", "env", "flock", "grep", "head", "readlink", "rm", "sha256sum", "touch")
+DEADLINE_S = 250
+"""Of one command: making an environment takes seconds of computing, on a busy machine many times that."""
 STAMPED = ("pyproject.toml", "constraints.txt", "deploy/requirements.py")
+
+pytestmark = pytest.mark.timeout(2 * DEADLINE_S + 100)
 
 
 @pytest.fixture
@@ -56,7 +60,13 @@ def stubbed(checkout: Path) -> Path:
 def run(checkout: Path, *arguments: str, cwd: Path = Path("/"), **environment: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if name != "PYTHON"} | environment
     return subprocess.run(
-        [checkout / "run", *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=100, check=False
+        [checkout / "run", *arguments],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.support import videos
 from tests.support.red import write_red_package
@@ -14,21 +14,30 @@ from tests.support.video_api import VideoApi
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-PHONE_PX = 390
 FLAGS += ["--disable-component-update", "--disable-sync"]
+PHONE_PX = 390
+DEADLINE_MS = 120_000
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium with H.264 is not installed (apt-get install chromium)"),
 ]
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page()
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=DEADLINE_MS)
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page()
+    page.set_default_timeout(DEADLINE_MS)
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +56,14 @@ def job_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_the_annotated_video_plays_and_seeks(page: Page, job_url: str) -> None:
     page.goto(f"{job_url}/annotated.mp4")
     page.evaluate("const v = document.querySelector('video'); v.muted = true; v.loop = true; v.play()")
-    page.wait_for_function("document.querySelector('video').currentTime > 0.2", timeout=60_000)
+    page.wait_for_function("document.querySelector('video').currentTime > 0.2")
     found: dict[str, Any] = page.evaluate(
         "(() => { const v = document.querySelector('video'); "
         "return {width: v.videoWidth, height: v.videoHeight, duration: v.duration, error: v.error} })()"
     )
     assert found == {"width": 128, "height": 96, "duration": pytest.approx(2.0, abs=0.01), "error": None}
     page.evaluate("const w = document.querySelector('video'); w.pause(); w.currentTime = 1.5")
-    page.wait_for_function("!document.querySelector('video').seeking", timeout=60_000)
+    page.wait_for_function("!document.querySelector('video').seeking")
     assert page.evaluate("document.querySelector('video').currentTime") == pytest.approx(1.5)
 
 

@@ -11,12 +11,13 @@ import pytest
 from tests.support import videos
 from tests.support.cluster import Cluster
 from tests.support.postgres import needs_postgres, running_postgres
+from tests.support.waiting import DEADLINE_SECONDS
 
 MOST, MOST_OF_A_CALLER = 7, 3
 SENDERS = 16
 CALLERS = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
 
-pytestmark = [pytest.mark.timeout(300), needs_postgres]
+pytestmark = [pytest.mark.timeout(600), needs_postgres]
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +42,18 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(autouse=True)
 def no_job_before(servers: tuple[str, str]) -> None:
-    for job in httpx.get(f"{servers[0]}/v1/videos").json()["videos"]:
-        httpx.delete(f"{servers[0]}/v1/videos/{job['id']}").raise_for_status()
+    with httpx.Client(base_url=servers[0], timeout=DEADLINE_SECONDS) as client:
+        for job in client.get("/v1/videos").json()["videos"]:
+            client.delete(f"/v1/videos/{job['id']}").raise_for_status()
 
 
 def send_all(servers: tuple[str, str], clip: bytes, callers: tuple[str, ...], **headers: str) -> list[httpx.Response]:
     """Everybody's upload, at the same moment, to both servers in turn."""
-    together = Barrier(SENDERS, timeout=60)
+    together = Barrier(SENDERS, timeout=DEADLINE_SECONDS)
 
     def send(number: int) -> httpx.Response:
         sender = httpx.HTTPTransport(local_address=callers[number % len(callers)])
-        with httpx.Client(transport=sender, timeout=60) as client:
+        with httpx.Client(transport=sender, timeout=DEADLINE_SECONDS) as client:
             together.wait()
             url = f"{servers[number // len(callers) % 2]}/v1/videos"
             return client.post(url, content=clip, headers={"Content-Type": "video/mp4", **headers})
@@ -68,7 +70,7 @@ def codes(answers: list[httpx.Response]) -> Counter[str]:
 def test_a_callers_share_holds_over_two_servers(servers: tuple[str, str], clip: bytes, round_number: int) -> None:
     found = codes(send_all(servers, clip, CALLERS[:1]))
     assert found == {"queued": MOST_OF_A_CALLER, "caller_limit": SENDERS - MOST_OF_A_CALLER}
-    assert httpx.get(f"{servers[1]}/v1/videos").json()["total"] == MOST_OF_A_CALLER
+    assert httpx.get(f"{servers[1]}/v1/videos", timeout=DEADLINE_SECONDS).json()["total"] == MOST_OF_A_CALLER
 
 
 @pytest.mark.parametrize("round_number", range(3))

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support import videos
+from tests.support.folders import paths_in
 from tests.support.red import write_red_package
 from tests.support.server import RunningServer, children_of, start_server
 from tests.support.video_api import COMPARED, OUTPUTS, VideoApi
@@ -126,6 +126,7 @@ def test_workers_of_one_machine_share_a_video_and_make_what_one_makes(
 ) -> None:
     """They start at once on an empty SQLite."""
     with serving(tmp_path, workers=3) as (running, api):
+        wait_until(lambda: running.log.read_text().count("takes videos") == 3, "not all workers take videos")
         job = api.upload(long_clip, outputs=OUTPUTS)
         assert api.wait(job)["status"] == "succeeded"
         found = api.results(job, tmp_path)
@@ -160,7 +161,7 @@ def test_deleting_a_running_job_leaves_nothing_and_frees_the_worker(
     assert api.client.get(f"/v1/videos/{job['id']}").json()["code"] == "unknown_video"
     short = api.wait(api.upload(videos.write_video(tmp_path / "short.mp4"), outputs="frames"))
     assert short["status"] == "succeeded"
-    left = [path for part in ("videos", "trash") for path in (running.data_dir / part).rglob("*")]
+    left = [path for part in ("videos", "trash") for path in paths_in(running.data_dir / part)]
     assert not [path for path in left if job["id"] in str(path)]
 
 
@@ -193,16 +194,16 @@ def test_an_upload_that_breaks_off_leaves_nothing(server: tuple[RunningServer, V
 
 def test_other_requests_are_answered_while_a_large_upload_comes_in(server: tuple[RunningServer, VideoApi]) -> None:
     _, api = server
-    waits = []
+    answered = 0
 
     def body() -> Iterator[bytes]:
+        """Each piece comes only after another request was answered."""
+        nonlocal answered
         for _ in range(40):
             yield bytes(1_000_000)
-            started = time.monotonic()
-            other.client.get("/livez").raise_for_status()
-            waits.append(time.monotonic() - started)
+            answered += other.client.get("/livez").is_success
 
     with VideoApi(str(api.client.base_url)) as other:
         answer = api.client.post("/v1/videos", content=body(), headers={"Content-Type": "video/mp4"})
     assert answer.json()["code"] == "undecodable_video"
-    assert sorted(waits)[len(waits) // 2] < 1.0
+    assert answered == 40

@@ -36,7 +36,7 @@ _PASSING = re.compile(r"\.[0-9a-f]{8}(/|$)|/unfinished-")
 """Names that nobody takes for a result or a finished segment."""
 
 pytestmark = [
-    pytest.mark.timeout(120 + 60 * CALLS),
+    pytest.mark.timeout(300 + 180 * CALLS),
     pytest.mark.skipif(STRACE is None, reason="strace is not installed (Debian: strace)"),
 ]
 

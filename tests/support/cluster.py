@@ -10,8 +10,9 @@ from typing import Self
 
 from tests.support.red import write_red_package
 from tests.support.server import ROOT, RunningServer, children_of, free_port, processes_of, wait_until_ready
+from tests.support.waiting import wait_until
 
-_STOP_DEADLINE_S = 60
+_STOP_DEADLINE_S = 180
 
 
 class Cluster:
@@ -28,10 +29,13 @@ class Cluster:
             "ENDOMASK_DEFAULT_MODEL": "red",
             "ENDOMASK_DATABASE_URL": database_url,
             "ENDOMASK_SEGMENT_SECONDS": "1",
+            "ENDOMASK_WORKER_NICENESS": "0",  # jobs go on although the machine has other work
             "OMP_NUM_THREADS": "1",
             **settings,
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._logged_before: dict[str, int] = {}
+        """Bytes that earlier processes of a name have left in its log."""
 
     @property
     def data_dir(self) -> Path:
@@ -57,6 +61,11 @@ class Cluster:
 
     def start_worker(self, name: str, **settings: str) -> None:
         self._start(name, "worker", **settings)
+
+    def await_workers(self, *names: str) -> None:
+        """Until they take videos."""
+        for name in names:
+            wait_until(lambda name=name: "takes videos" in self._logged_by(name), f"{name} takes no video")  # type: ignore[misc]
 
     def kill(self, name: str) -> None:
         """SIGKILL, and no one starts it again."""
@@ -88,11 +97,16 @@ class Cluster:
         started = [children_of(process.pid) for process in self.processes.values()]
         return [pid for children in started for pid, command in children.items() if " service worker" in command]
 
+    def _logged_by(self, name: str) -> str:
+        """By the process that bears the name now."""
+        return self._log(name).read_bytes()[self._logged_before[name] :].decode()
+
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
 
     def _start(self, name: str, *arguments: str, **settings: str) -> "subprocess.Popen[bytes]":
         with self._log(name).open("ab") as log:
+            self._logged_before[name] = log.tell()
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "service", *arguments],
                 cwd=ROOT,

@@ -9,15 +9,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.red import write_red_package
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_DEADLINE_S = 60
-STOP_DEADLINE_S = 40
+READY_DEADLINE_S = 180
+STOP_DEADLINE_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def wait_until_ready(running: RunningServer) -> None:
     answer = "none"
     while time.monotonic() < deadline and running.process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{running.url}/readyz", timeout=5):
+            with urllib.request.urlopen(f"{running.url}/readyz", timeout=READY_DEADLINE_S):
                 return
         except urllib.error.HTTPError as error:
             answer = error.read().decode()
@@ -122,11 +122,27 @@ def processes_of(data_dir: Path) -> dict[int, str]:
 def children_of(parent: int) -> dict[int, str]:
     """Processes that a process has started and that live: pid -> command line. Linux only."""
     found = {}
-    for path in Path(f"/proc/{parent}/task").glob("*/children"):
-        for pid in path.read_text().split():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                found[int(pid)] = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    for thread in _entries(Path(f"/proc/{parent}/task")):
+        for pid in _read(thread / "children").split():
+            if command := _read(Path(f"/proc/{int(pid)}/cmdline")):
+                found[int(pid)] = command.replace(b"\0", b" ").decode()
     return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    """None of a process that has ended."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _read(path: Path) -> bytes:
+    """Nothing of a process or thread that ends meanwhile."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def _end_leftovers(running: RunningServer) -> None:

@@ -15,14 +15,14 @@ from benchmarks.peers.layouts import Layout
 from benchmarks.throughput import Measurement
 from service.imaging.masks import encode_png
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 SERVER = """
 import os, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 if os.environ["PEER_WORKERS"] == "3":
     raise SystemExit("three are too many")
-PAUSE_SECONDS = 0.0 if os.environ["PEER_THREADS"] == "2" else 0.1
+PAUSE_SECONDS = 0.0 if os.environ["PEER_THREADS"] == "2" else 1.0
 class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
@@ -40,7 +40,7 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["PEER_PORT"])), Answer).serve_f
 
 
 def made_server(folder: Path, layouts: list[Layout]) -> tuple[PeerServer, Reference]:
-    """Ten times slower with one thread than with two; it does not start with three workers."""
+    """Slow with one thread on any machine, fast with two; it does not start with three workers."""
     venv = folder / "fastapi"
     program = venv / "bin/serve"
     program.parent.mkdir(parents=True)

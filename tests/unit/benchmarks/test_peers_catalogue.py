@@ -93,6 +93,6 @@ def test_nothing_is_reported_to_a_frameworks_makers(
 
 def started(peer: Peer, venvs: Path, folder: Path, layout: Layout | None = None) -> tuple[list[str], dict[str, str]]:
     process = replace(peer, venvs=venvs).start(8765, folder / "model.onnx", folder / "log", layout or Layout(2, 1))
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
     arguments, environment = json.loads((folder / "log").read_text())
     return arguments, environment

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import processes
 from benchmarks.peers.wire import HttpRequest
 from benchmarks.processes import (
     environment_of,
@@ -19,14 +20,15 @@ from benchmarks.processes import (
     python,
     run,
     settle,
+    want_a_core,
 )
 from benchmarks.serving import Server, ask_once, wait_for
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
-SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
-HOLDER = "import time; held = bytearray(b'x' * (64 << 20)); print(len(held), flush=True); time.sleep(60)"
-PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
+HOLDER = "import time; held = bytearray(b'x' * (64 << 20)); print(len(held), flush=True); time.sleep(600)"
+PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
 
 
 def test_a_command_gives_its_output_and_its_cpu_time() -> None:
@@ -56,13 +58,23 @@ def test_whatever_a_family_started_is_ended_with_it() -> None:
     assert members(name) == []
 
 
-def test_a_family_is_waited_for_until_it_has_come_to_rest(tmp_path: Path) -> None:
+def test_a_family_is_waited_for_until_it_has_come_to_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_SETTLE_SECONDS", 120.0)
     busy = "import pathlib, sys, time\nwhile time.process_time() < 1.2: pass\npathlib.Path(sys.argv[1]).touch()\n"
-    command = [sys.executable, "-c", f"{busy}time.sleep(60)", str(tmp_path / "started")]
+    command = [sys.executable, "-c", f"{busy}time.sleep(600)", str(tmp_path / "started")]
     with family() as name, subprocess.Popen(command, env=environment_of()) as process:
         settle(name)
         process.kill()
         assert (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize(("states", "wants"), [("SR", True), ("SS", False), ("SD", False), ("", False)])
+def test_who_waits_for_a_core_on_a_busy_machine_is_not_at_rest(tmp_path: Path, states: str, wants: bool) -> None:
+    for thread, state in enumerate(states, start=7):
+        folder = tmp_path / "7/task" / str(thread)
+        folder.mkdir(parents=True)
+        (folder / "stat").write_text(f"{thread} (a (R) name) {state} 1 7 7 0 -1 0 0 0 0 0 0 0")
+    assert want_a_core([7], tmp_path) == wants
 
 
 def test_families_do_not_end_each_other() -> None:

@@ -15,7 +15,7 @@ from benchmarks.profile_tables import render
 from benchmarks.thread_cpu import ThreadWatch, between, thread_watch
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 BUSY = """
 import sys, threading, time
 may_end = threading.Event()

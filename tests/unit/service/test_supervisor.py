@@ -15,7 +15,7 @@ from service.supervisor import Supervisor, worker_environment
 from tests.support.waiting import until
 
 
-def supervise(code: str, count: int = 1, grace_seconds: float = 30) -> Supervisor:
+def supervise(code: str, count: int = 1, grace_seconds: float = 300) -> Supervisor:
     command = (sys.executable, "-c", textwrap.dedent(code))
     return Supervisor(command, count, environment=dict(os.environ), grace_seconds=grace_seconds)
 
@@ -36,10 +36,9 @@ def start(code: str) -> "subprocess.Popen[bytes]":
 
 def alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return state != "Z"
 
 
@@ -128,7 +127,7 @@ def test_the_servers_own_event_loop_starts_workers(tmp_path: Path) -> None:
 async def test_a_worker_that_can_not_be_started_is_told_of_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     supervisor = Supervisor(("/no/such/program",), 1, environment=dict(os.environ), grace_seconds=30)
     async with supervisor:
-        await until(lambda: caplog.text.count("video worker 0 can't be started") == 2)
+        await until(lambda: caplog.text.count("video worker 0 can't be started") >= 2)
 
 
 def test_a_worker_gets_the_settings_of_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,31 @@ def test_at_ten_times_the_capacity_an_accepted_frame_stays_within_five_times_a_l
     assert house.refused >= 0.85 * 10 * 20 / house.seconds
 
 
+def test_an_overload_out_of_a_full_load_is_noticed_as_soon_as_the_house_is_full() -> None:
+    """The answers of the second before would hide it for a tenth of a second and more."""
+    house = House(seconds=0.01)
+    house.stream(frames_a_second=95, for_seconds=3)
+    house.stream(frames_a_second=1000, for_seconds=0.09)
+    assert house.admission.overloaded
+    assert len(house.inside) <= PATIENCE
+
+
+def test_a_slow_models_full_house_is_not_emptied_for_a_few_frames_in_a_row() -> None:
+    """As many callers that wait for their answers as it holds, and now and then one more."""
+    house = House(seconds=0.3)
+    for _ in range(64):
+        house.ask()
+    house.now += 1
+    for _ in range(20):
+        for pauses in ([0.12, 0.07, 0.11], [0.12, 0.18]):
+            house.answer()
+            for pause in pauses[:-1]:
+                house.now += pause
+                house.ask()
+            house.now += pauses[-1]
+            assert not house.admission.overloaded
+
+
 def test_below_the_capacity_nothing_is_refused() -> None:
     house = House()
     house.stream(frames_a_second=0.9 / house.seconds, for_seconds=20)
@@ -146,12 +171,12 @@ def test_a_full_house_whose_callers_take_turns_is_no_overload() -> None:
 
 
 def overloaded(house: House, answered: int) -> Admission:
-    """So many answers a second ago, and far more frames since."""
-    for _ in range(answered):
-        house.admission.answered(9.0, alone=False)
+    """A second in which so many are answered, evenly, and far more come."""
     begins = house.now
     for number in range(1000):
         house.now = begins + number / 1000
+        if number * answered % 1000 < answered:
+            house.admission.answered(9.0, alone=False)
         house.admission.asked(held=house.admission.most)
     return house.admission
 

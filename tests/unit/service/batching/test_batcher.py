@@ -218,7 +218,7 @@ def test_a_refusal_and_its_callbacks_may_ask_the_house(houses: list[House]) -> N
     def ask(_: object) -> None:
         asker = threading.Thread(target=ticket.is_alone, daemon=True)
         asker.start()
-        asker.join(DEADLINE_SECONDS / 10)
+        asker.join(DEADLINE_SECONDS)
         waited.append(asker.is_alive())
 
     last = house.tickets.enter_context(house.batcher.admit(Priority.FRAMES))

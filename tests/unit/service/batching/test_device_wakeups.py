@@ -17,58 +17,75 @@ from service.imaging.geometry import U8
 from tests.support.devices import BAD, Devices, numbered, open_devices, result
 from tests.support.gate import DEADLINE_SECONDS, GatedBackend
 from tests.support.red import FakeBackend
+from tests.support.waiting import wait_until
 
 LANES = 8
 FRAMES = 40
 
 
+class Waits:
+    """Names of the device threads that began to wait, and of those that woke, one for each time.
+
+    A thread holds the lock of the devices at both moments: whoever takes it afterwards meets the thread in that state.
+    """
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+
+    def note(self, frame: FrameType, event: str, _arg: object) -> None:
+        noted = {"call": self.begun, "return": self.ended}.get(event)
+        name = threading.current_thread().name
+        if noted is not None and frame.f_code is threading.Condition.wait.__code__ and name.startswith("device "):
+            noted.append(name)
+
+    def await_begun(self, count: int) -> None:
+        wait_until(lambda: len(self.begun) >= count, f"{count} waits are not begun")
+
+
 @pytest.fixture
-def wakes() -> Iterator[list[str]]:
-    """Names of the threads that woke from a wait, one for each time."""
-    woke: list[str] = []
-
-    def note(frame: FrameType, event: str, _arg: object) -> None:
-        if event == "return" and frame.f_code is threading.Condition.wait.__code__:
-            woke.append(threading.current_thread().name)
-
-    threading.setprofile(note)
-    yield woke
+def waits() -> Iterator[Waits]:
+    noted = Waits()
+    threading.setprofile(noted.note)
+    yield noted
     threading.setprofile(None)
 
 
-def test_a_frame_wakes_one_thread_of_eight(wakes: list[str]) -> None:
+def test_a_frame_wakes_one_thread_of_eight(waits: Waits) -> None:
     with open_devices(lanes=LANES) as devices:
         for number in range(FRAMES):
             result(devices.send(numbered(number)))
-    assert len(wakes) <= FRAMES + LANES, "each once more, at the end"
+    assert len(waits.ended) <= FRAMES + LANES, "each once more, at the end"
 
 
-def test_a_frame_that_joins_a_batch_wakes_only_the_thread_that_gathers_it(wakes: list[str]) -> None:
+def test_a_frame_that_joins_a_batch_wakes_only_the_thread_that_gathers_it(waits: Waits) -> None:
     with open_devices(max_batch=8, lanes=LANES, wait_seconds=3600) as devices:
         coming, futures = [devices.expect() for _ in range(8)], list[Future[Inference]]()
-        for item in coming[:7]:
+        waits.await_begun(LANES)
+        for number, item in enumerate(coming[:7], start=1):
             futures.append(devices.threads.submit(item, numbered(1)))
-            assert not devices.backend.entered.acquire(timeout=0.05), "the device did not wait"
+            waits.await_begun(LANES + number)
+        assert devices.backend.seen == [], "the device did not wait"
         futures.append(devices.threads.submit(coming[7], numbered(1)))
         for future in futures:
             result(future)
         assert devices.sizes == [8]
-        assert len(set(wakes)) <= 2, "one that gathers, and one that it was quicker than"
+        assert len(set(waits.ended)) == 1, "the one that gathers"
 
 
-def test_frames_that_wait_for_a_lone_run_wake_no_thread_before_its_end(wakes: list[str]) -> None:
+def test_frames_that_wait_for_a_lone_run_wake_no_thread_before_its_end(waits: Waits) -> None:
     under_load = FakeBackend()
     under_load.lanes = LANES
     with open_devices() as devices:
         devices.threads.add_lanes(under_load)
         devices.occupy()
         futures = [devices.send(numbered(number)) for number in range(FRAMES)]
-        woken_before = len(wakes)
+        woken_before = len(waits.ended)
         devices.backend.release()
         for future in futures:
             result(future)
     assert woken_before <= 1
-    assert len(wakes) <= 1 + 2 * FRAMES + LANES
+    assert len(waits.ended) <= 1 + 2 * FRAMES + LANES
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ def test_a_letterbox_keeps_the_aspect_ratio_to_a_pixel(spec: InputSpec, height: 
 
 
 @given(SPECS, SIDES, SIDES)
-@settings(deadline=None)
 def test_there_and_back_keeps_a_flat_frame(spec: InputSpec, height: int, width: int) -> None:
     frame = np.full((height, width, 3), (10, 200, 90), np.uint8)
     prepared = geometry.prepare(frame, spec)
@@ -126,7 +125,7 @@ def test_a_tie_goes_to_the_lower_class() -> None:
 
 
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(2, 6), st.integers(1, 9), st.integers(1, 9))), st.floats(0, 1))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_several_classes_are_decided_as_argmax_would(probabilities: U8, threshold: float) -> None:
     expected = probabilities.argmax(axis=0)
     expected[probabilities.max(axis=0) < geometry.threshold_level(threshold)] = 0

@@ -55,7 +55,7 @@ def test_labels_that_are_a_view_are_encoded_as_seen() -> None:
 
 
 @given(hnp.arrays(np.uint8, SHAPES, elements=st.integers(0, 3)))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_run_lengths_are_those_of_pycocotools(labels: U8) -> None:
     for class_id, counts in masks.encode_rle(labels, [1, 2, 3]).items():
         selected = labels == class_id
@@ -83,7 +83,7 @@ def test_a_class_that_is_absent_has_one_run() -> None:
 
 
 @given(TWO_CLASSES)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_filled_polygons_give_the_class_with_its_holes_filled(labels: U8) -> None:
     drawn = np.zeros_like(labels)
     for polygon in masks.find_polygons(labels, 1):

@@ -37,7 +37,7 @@ def assert_same_parts(labels: U8, class_id: int) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60), st.sampled_from([0.1, 0.6, 1.0, 2.0, 4.0]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_instances_are_those_of_scikit_image(seed: int, height: int, width: int, blur: float) -> None:
     noise = cv2.GaussianBlur(np.random.default_rng(seed).random((height, width)), (0, 0), blur)
     assert_same_parts((noise > 0.5).astype(np.uint8) * 3, 3)

@@ -8,7 +8,7 @@ from starlette.types import Message
 
 from service.routes.disconnects import unless_gone
 
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 
 
 class Line:

@@ -12,8 +12,6 @@ from service.routes.callers import caller_of
 from service.routes.senders import Senders
 from service.settings import Settings
 
-pytestmark = pytest.mark.timeout(30)
-
 
 def request(*chunks: bytes, address: str = "10.0.0.1") -> Request:
     """One whose sender falls silent after these chunks."""

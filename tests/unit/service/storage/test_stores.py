@@ -425,7 +425,7 @@ class TestScratch:
             assert self.kept(tmp_path) == ["busy"]
 
     def test_threads_that_come_first_together_have_one_folder(self, scratch: Scratch) -> None:
-        together = Barrier(8, timeout=30)
+        together = Barrier(8, timeout=60)
 
         def place(_: int) -> Path:
             together.wait()

@@ -26,7 +26,7 @@ def _frames_in(groups: list[GroupSize], names: list[str]) -> int:
     return sum(group.frames for group in groups if group.name in names)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     frames=st.lists(st.integers(1, 400), min_size=3, max_size=40),
     classes=st.lists(st.sets(st.integers(1, 6)), min_size=40, max_size=40),

@@ -71,7 +71,7 @@ class HastyBackend(FakeBackend):
     def run(self, frames: U8) -> U8:
         number = next(self._runs)
         if number % 2 == 0 and number + 1 < FRAMES:
-            assert self._later_is_done[number].wait(30)
+            assert self._later_is_done[number].wait(60)
         done = super().run(frames)
         if number % 2:
             self._later_is_done[number - 1].set()

@@ -9,7 +9,7 @@ import pytest
 
 from service.video.segments.stages import StageClock, in_lanes, in_thread
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 def test_as_many_items_as_there_are_lanes_are_worked_on_beside_each_other() -> None:
@@ -94,7 +94,7 @@ def test_a_stage_runs_no_further_ahead_than_its_queue() -> None:
 
 
 def test_leaving_early_ends_all_threads_of_a_chain() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     def endless() -> Iterator[int]:
         number = 0
@@ -107,7 +107,7 @@ def test_leaving_early_ends_all_threads_of_a_chain() -> None:
         in_thread((number * 2 for number in first), "second", 2) as second,
     ):
         assert next(second) == 2
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_stage_is_charged_for_its_own_items_and_not_for_who_takes_them() -> None:

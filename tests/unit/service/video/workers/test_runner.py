@@ -1,14 +1,13 @@
 """The steps of a job, done by hand: what is counted, what is given up, and how a job that ended stops them."""
 
 import errno
-import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from service.errors import TooManyPixels, UndecodableVideo, WorkerDied
 from service.settings import Settings
@@ -229,12 +228,13 @@ def test_a_segment_at_work_is_dropped_when_the_grace_is_over(bench: Bench) -> No
 
 def test_watching_ends_once_another_has_done_the_last_segment(bench: Bench) -> None:
     bench.runner.begin(JOB)
-    other = Runner(bench.settings, sa.create_engine(bench.engine.url), bench.store)
-    watching = threading.Thread(target=bench.runner.watch, args=(JOB, SEGMENTS))
-    watching.start()
-    for number in range(SEGMENTS):
-        assert watching.is_alive()
-        other.segment(JOB, number)
-    watching.join(timeout=30)
-    assert not watching.is_alive()
+    engine = open_database(bench.settings)
+    other = Runner(bench.settings, engine, bench.store)
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(bench.runner.watch, JOB, SEGMENTS)
+        for number in range(SEGMENTS):
+            assert not watching.done()
+            other.segment(JOB, number)
+        watching.result(60)
     assert bench.table.get(JOB).frames_done == FRAMES
+    engine.dispose()

@@ -117,7 +117,7 @@ def test_tracks_and_broken_files_are_refused(tmp_path: Path) -> None:
         read(path, OWN)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(part=arrays(np.uint8, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(0, 1)))
 def test_run_lengths_give_the_part_back(part: np.ndarray) -> None:
     runs = encode_runs(part)
