@@ -52,11 +52,6 @@ class Bench:
         """The newest version of the default model."""
         return newest_package(self.settings, None)
 
-    @property
-    def onnx(self) -> Path:
-        """The FP32 file, which every server is given."""
-        return self.package.model_path("fp32")
-
     def jpeg(self, size: tuple[int, int]) -> bytes:
         """The example frame at a width and height; made once, the same bytes for all."""
         example = ROOT / "examples/frame.jpg"

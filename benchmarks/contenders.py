@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from benchmarks.agreement import Reference, read_json, read_png
@@ -9,6 +10,7 @@ from benchmarks.bench import FRAME_SIZES, Bench, name_of
 from benchmarks.client import Answer, Load
 from benchmarks.peers.catalogue import Peer
 from benchmarks.peers.layouts import Layout
+from benchmarks.peers.model import model_for_peers
 from benchmarks.peers.running import running
 from benchmarks.peers.wire import HttpRequest
 from benchmarks.processes import python, run
@@ -93,22 +95,24 @@ class PeerServer:
         """Frames a second, the last time."""
 
     def measure(self, round_number: int) -> Iterator[Measurement]:
-        """A layout that fails is told at the end, when the others have been measured."""
+        """A layout that fails is told at the end, when the others have been measured. Raises ValueError for a model
+        that is not for peers."""
+        model = model_for_peers(self._bench.package)
         self._peer.install()
         promising = {layout: [case for case in peer_cases() if self._may_win(case, layout)] for layout in self._layouts}
         failure: Exception | None = None
         for layout in turns([layout for layout, cases in promising.items() if cases], round_number):
             try:
-                yield from self._in(layout, promising[layout], round_number)
+                yield from self._in(layout, model, promising[layout], round_number)
             except Exception as error:  # noqa: BLE001  (others' servers fail in their own ways; the rest is measured)
                 failure = RuntimeError(f"{layout.name}: {error}")
         if failure is not None:
             raise failure
 
-    def _in(self, layout: Layout, cases: list[Case], round_number: int) -> Iterator[Measurement]:
+    def _in(self, layout: Layout, model: Path, cases: list[Case], round_number: int) -> Iterator[Measurement]:
         bench, peer = self._bench, self._peer
         request = peer.request(bench.jpeg(FRAME_SIZES[0]))
-        with running(peer, bench.onnx, request, bench.folder / "peers", layout) as server:
+        with running(peer, model, request, bench.folder / "peers", layout) as server:
             for case in cases:
                 seen, answer = _under_load(bench, server.port, request, case)
                 found = of_load(self.name, case, round_number, seen, layout=layout.name)

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.machine import ROOT
 from benchmarks.peers.catalogue import Peer
 from benchmarks.peers.layouts import layouts
+from benchmarks.peers.model import model_for_peers
 from benchmarks.peers.running import running
 from benchmarks.peers.segmenting import U8
 from benchmarks.peers.wire import HttpRequest, read_png
@@ -35,14 +36,15 @@ class Finding:
 
 
 def check(peers: Sequence[Peer], folder: Path, say: Callable[[str], None]) -> list[Finding]:
-    """Each peer in turn; whatever one raises becomes its finding."""
+    """Each peer in turn; whatever one raises becomes its finding. Raises ValueError for a model not for peers."""
+    model = model_for_peers(newest_package(Settings(), None))
     jpeg = FRAME.read_bytes()
     expected = service_mask(jpeg, folder)
     findings = []
     for peer in peers:
         say(f"{peer.title} {peer.version}")
         try:
-            findings.append(_ask(peer, jpeg, expected, folder))
+            findings.append(_ask(peer, model, jpeg, expected, folder))
         except Exception as error:  # noqa: BLE001  (others' servers fail in their own ways; the rest is checked)
             findings.append(Finding(peer, problem=str(error)[-600:]))
     return findings
@@ -66,9 +68,8 @@ def compare(peer: Peer, labels: U8, expected: U8, ready_seconds: float) -> Findi
     return Finding(peer, agreement, ready_seconds, problem)
 
 
-def _ask(peer: Peer, jpeg: bytes, expected: U8, folder: Path) -> Finding:
+def _ask(peer: Peer, model: Path, jpeg: bytes, expected: U8, folder: Path) -> Finding:
     peer.install()
-    model = newest_package(Settings(), None).model_path("fp32")
     request, started_at = peer.request(jpeg), time.monotonic()
     with running(peer, model, request, folder, layouts(available_cores())[0]) as server:
         ready_seconds = time.monotonic() - started_at

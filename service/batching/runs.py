@@ -2,6 +2,7 @@
 
 import logging
 import time
+import traceback
 from collections.abc import Callable
 
 import numpy as np
@@ -24,13 +25,9 @@ class Runs:
     def run(self, backend: Backend, batch: list[Item]) -> list[Inference | EndomaskError]:
         """Each frame's own; when the batch fails, its frames run one by one, so that only the bad one fails."""
         started_at = time.perf_counter()
-        try:
-            probabilities = self._infer(backend, _stack([item.frame for item in batch]))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
-            if len(batch) == 1:
-                return [self._explain(error)]
-            log.warning("%s failed on a batch of %d frames, trying them singly: %s", self._label, len(batch), error)
-            return [answer for item in batch for answer in self.run(backend, [item])]
+        probabilities = self._infer(backend, batch)
+        if isinstance(probabilities, EndomaskError):
+            return [probabilities] if len(batch) == 1 else [self.run(backend, [item])[0] for item in batch]
         infer_seconds = time.perf_counter() - started_at
         self._on_run(len(batch), infer_seconds)
         return [
@@ -38,18 +35,29 @@ class Runs:
             for item, planes in zip(batch, probabilities, strict=True)
         ]
 
-    def _infer(self, backend: Backend, frames: U8) -> U8:
-        probabilities = backend.run(frames)
-        if len(probabilities) != len(frames):
-            raise InferenceFailed(f"{self._label} gave {len(probabilities)} masks for {len(frames)} frames")
+    def _infer(self, backend: Backend, batch: list[Item]) -> U8 | EndomaskError:
+        try:
+            return self._masks(backend, batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, and the thread lives on
+            if len(batch) > 1:
+                seen = self._label, len(batch), str(error)
+                log.warning("%s failed on a batch of %d frames, trying them singly: %s", *seen)
+            return self._explain(error)
+
+    def _masks(self, backend: Backend, batch: list[Item]) -> U8:
+        probabilities = backend.run(_stack([item.frame for item in batch]))
+        if len(probabilities) != len(batch):
+            raise InferenceFailed(f"{self._label} gave {len(probabilities)} masks for {len(batch)} frames")
         return probabilities
 
     def _explain(self, error: Exception) -> EndomaskError:
-        if isinstance(error, EndomaskError):
-            return error
-        explained = InferenceFailed(f"{self._label} failed on this frame")
-        explained.__cause__ = error
-        return explained
+        """The trace goes with it as text: a traceback holds the batch, whose futures will hold the error, and all of
+        them would live on until the garbage collector came."""
+        failed = InferenceFailed(f"{self._label} failed on this frame")
+        explained = error if isinstance(error, EndomaskError) else failed
+        explained.add_note("".join(traceback.format_exception(error)))
+        explained.__cause__ = explained.__context__ = None
+        return explained.with_traceback(None)
 
 
 def _stack(frames: list[U8]) -> U8:

@@ -154,7 +154,7 @@ async def _segment_several(work: _Work, parts: list[Part], request: Request) -> 
             try:
                 return await work.run(part)
             except (CallerError, Unavailable, InferenceFailed) as error:
-                return error
+                return error.with_traceback(None)  # which holds the frame
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(run(part)) for part in parts]

@@ -1,8 +1,8 @@
 """The parts of a preset that name classes, input, net and data."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.imaging.geometry import Filter, InputSpec
 
@@ -43,6 +43,12 @@ class NetSpec(Part):
     output_stride: Literal[1, 2, 4, 8] = 1
     """Of a U-Net: its decoder ends at 1/2, 1/4 or 1/8 of the input's size (finer blocks of `decoder_channels` are not
     built), and the head draws the mask's pixels from there."""
+
+    @model_validator(mode="after")
+    def _gives_logits(self) -> Self:
+        if "activation" in self.options:
+            raise ValueError("options.activation is not for a preset: nets give logits, to losses and to the export")
+        return self
 
 
 class DataUse(Part):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
@@ -82,4 +83,15 @@ def _build_body(spec: NetSpec, channels: int, encoder_weights: str | bool | None
         ) from error
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise PresetError(f"{spec.architecture} on {spec.encoder} can't be built: {error}") from error
+    _refuse_dropped_options(spec, body)
     return body
+
+
+def _refuse_dropped_options(spec: NetSpec, body: nn.Module) -> None:
+    """An architecture hands what it does not know to the encoder. One of timm refuses what it doesn't know either; one
+    of smp takes `output_stride` and drops the rest.
+    """
+    known = {*signature(type(body)).parameters, "output_stride"}
+    unknown = sorted(set(spec.options) - known)
+    if unknown and not spec.encoder.startswith("tu-"):
+        raise PresetError(f"{spec.architecture} on {spec.encoder} has no option {', '.join(unknown)}")

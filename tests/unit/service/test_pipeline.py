@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import logging
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from prometheus_client import CollectorRegistry
 from starlette.types import Message
 
@@ -20,7 +23,7 @@ from service.pipeline import FrameOptions, Pipeline, StageTimes, close_frame, op
 from service.registry import Registry
 from service.settings import Settings
 from tests.support.gate import DEADLINE_SECONDS, GatedBackend
-from tests.support.red import red_frame, red_probabilities, write_red_package
+from tests.support.red import FakeBackend, red_frame, red_probabilities, write_red_package
 from tests.support.running import RED_PNG, encode, fake_backend, red_settings, running
 from tests.support.waiting import until
 
@@ -127,7 +130,7 @@ def test_the_files_of_a_request_do_not_refuse_each_other_in_a_small_house(tmp_pa
 class Caller:
     """One raw ASGI request to an app, which can hang up."""
 
-    def __init__(self, app: Callable[..., Any], body: bytes) -> None:
+    def __init__(self, app: Callable[..., Any], body: bytes, content_type: bytes = b"image/png") -> None:
         self.sent: list[Message] = []
         self.gone = asyncio.Event()
         self.sends = True
@@ -143,7 +146,7 @@ class Caller:
             "query_string": b"",
             "root_path": "",
             "scheme": "http",
-            "headers": [(b"content-type", b"image/png")],
+            "headers": [(b"content-type", content_type)],
             "client": ("test", 1),
             "server": ("test", 80),
         }
@@ -164,7 +167,7 @@ class Caller:
         return int(self.sent[0]["status"])
 
 
-def gated(backend: GatedBackend) -> Callable[[Any, Settings], Choice]:
+def gated(backend: FakeBackend) -> Callable[[Any, Settings], Choice]:
     return lambda _package, _settings: Choice(backend)
 
 
@@ -205,6 +208,46 @@ async def test_a_full_house_answers_503_at_once_and_says_when_to_come_again(tmp_
         backend.release()
         assert await first.status() == 200
         assert await Caller(app, RED_PNG).status() == 200
+
+
+class FailingBackend(FakeBackend):
+    """Fails once told to, and knows which of the frames that it was given are still there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails = False
+        self._given: list[weakref.ref[U8]] = []
+
+    def run(self, frames: U8) -> U8:
+        if self.fails:
+            self._given.append(weakref.ref(frames.base))  # the frame itself; the batch is another look at it
+            raise RuntimeError("the device is out of memory")
+        return super().run(frames)
+
+    def fates(self) -> list[bool]:
+        """Of each frame that failed, whether it is still there."""
+        return [frame() is not None for frame in self._given]
+
+
+TWO_FILES = b"".join(
+    b'--cut\r\nContent-Disposition: form-data; name="file"; filename="%d.png"\r\n'
+    b"Content-Type: image/png\r\n\r\n%b\r\n" % (number, RED_PNG)
+    for number in range(2)
+)
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_frame_that_failed_is_freed_once_that_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)  # pytest keeps what is logged, and a trace keeps its frames
+    backend = FailingBackend()
+    app = create_app(red_settings(tmp_path), open_backend=gated(backend))
+    async with app.router.lifespan_context(app):
+        backend.fails = True
+        assert await Caller(app, RED_PNG).status() == 500
+        await until(lambda: backend.fates() == [False])
+        files = TWO_FILES + b"--cut--\r\n"
+        assert await Caller(app, files, b"multipart/form-data; boundary=cut").status() == 200
+        await until(lambda: backend.fates() == [False] * 3)
 
 
 async def test_stopping_with_frames_in_the_queue_does_not_hang(tmp_path: Path) -> None:

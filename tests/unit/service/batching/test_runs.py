@@ -1,8 +1,11 @@
 """Every frame of a batch has its own fate, whatever happens to its neighbours."""
 
 import time
+import traceback
+import weakref
 
 import numpy as np
+import pytest
 
 from service.batching.runs import Runs
 from service.batching.tickets import Inference, Item, Priority
@@ -39,7 +42,7 @@ def test_a_failing_frame_fails_alone_in_its_batch() -> None:
     assert isinstance(last, Inference)
     assert isinstance(failed, InferenceFailed)
     assert str(failed) == "red/1 failed on this frame"
-    assert "the device refused this batch" in str(failed.__cause__)
+    assert "RuntimeError: the device refused this batch" in failed.__notes__[0]
     assert sizes == [1, 1], "what failed is no batch that ran"
 
 
@@ -51,6 +54,28 @@ def test_an_error_that_says_what_is_wrong_is_told_as_it_is() -> None:
     (answer,), _ = run(Busy(), numbered(1))
     assert isinstance(answer, NotReady)
     assert str(answer) == "the device is busy"
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize("kind", [RuntimeError, NotReady])
+def test_a_failed_frame_is_freed_while_its_error_is_still_told(kind: type[Exception]) -> None:
+    class Failing(FakeBackend):
+        def run(self, frames: U8) -> U8:
+            raise kind("the device is busy") from ValueError("of the driver")
+
+    def fail() -> tuple[list[weakref.ref[U8]], list[Exception]]:
+        items = [item_of(numbered(number)) for number in (1, 2)]
+        answers = Runs("red/1", lambda _size, _seconds: None).run(Failing(max_batch=2), items)
+        told = [answer for answer in answers if isinstance(answer, EndomaskError)]
+        for item, answer in zip(items, told, strict=True):
+            item.future.set_exception(answer)
+        return [weakref.ref(item.frame) for item in items], [*told]
+
+    frames, told = fail()
+    assert len(told) == 2
+    traces = ["".join(traceback.format_exception(entry)) for entry in told]
+    assert all("ValueError: of the driver" in trace and "the device is busy" in trace for trace in traces)
+    assert [frame() is None for frame in frames] == [True, True]
 
 
 def test_a_backend_that_loses_a_frame_fails_it_instead_of_mixing_masks_up() -> None:

@@ -35,6 +35,7 @@ def may_overlap(one: DataUse, other: DataUse) -> bool:
         ({"selection": "best", "validation": []}, "needs validation data"),
         ({"epoch": 3}, "epoch: unknown; near: epochs"),
         ({"net": {"encodre": "a"}}, r"net\.encodre: unknown; near: encoder"),
+        ({"net": {"options": {"activation": "sigmoid"}}}, r"net: .*options\.activation is not for a preset"),
         ({"train": [{"data": "a", "splt": "b"}]}, r"train\.0\.splt: unknown; near: split"),
         ({"loss": {"zzz": 1}}, r"loss\.zzz: unknown; there are bce, "),
         ({"loss": {"dice": 0}}, "no loss has a weight above 0; there are cross_entropy, bce"),

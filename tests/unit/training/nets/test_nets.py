@@ -215,6 +215,7 @@ def test_the_hub_s_name_of_the_weights_belongs_to_the_encoder() -> None:
         ({"architecture": "unit"}, "unit on tu-tf_efficientnet_lite0 can't be built"),
         ({"encoder": "resnet51"}, "unet on resnet51 can't be built: .*resnet51"),
         ({"options": {"decoder": 3}}, "can't be built: .*decoder"),
+        ({"encoder": "resnet18", "options": {"decoder": 3}}, "unet on resnet18 has no option decoder"),
         ({"architecture": "fpn", "output_stride": 4}, "output_stride 4 is for architecture unet, this one is fpn"),
         (
             {"options": {"encoder_depth": 3, "decoder_channels": [64, 32, 16]}, "output_stride": 8},
