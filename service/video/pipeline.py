@@ -14,7 +14,6 @@ from service.video.decoding.limits import DecoderLimits
 from service.video.decoding.probe import VideoInfo
 from service.video.options import EncoderName, VideoOptions
 from service.video.results.summary import Summary
-from service.video.segments.decoder import choose_decoder
 from service.video.segments.encoder import choose_encoder
 from service.video.segments.reader import probe, survey
 from service.video.segments.segment import process_segment
@@ -74,7 +73,7 @@ def prepare_work(
 ) -> VideoWork:
     """Probe and index a video; the index and the encoder's name are kept in `folder` for who comes later.
 
-    Raises UndecodableVideo, TooManyPixels, DecoderKilled, EncoderUnavailable, DecoderUnavailable.
+    Raises UndecodableVideo, TooManyPixels, DecoderKilled, EncoderUnavailable.
     """
     kept = folder / _INDEX_FILE
     if kept.exists():
@@ -82,8 +81,8 @@ def prepare_work(
     else:
         info, index = survey(source, limits, options.max_frames)
         index.save(kept)
-    encoder, decoder = _keep_encoder(folder, info, options), choose_decoder(limits)
-    return VideoWork(source, folder, info, index, options, model, limits, threads, encoder, decoder)
+    encoder = _keep_encoder(folder, info, options)
+    return VideoWork(source, folder, info, index, options, model, limits, threads, encoder)
 
 
 def _keep_encoder(folder: Path, info: VideoInfo, options: VideoOptions) -> EncoderName:

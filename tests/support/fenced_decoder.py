@@ -4,9 +4,12 @@ what is wrong with it, or `works`.
 python -P -m tests.support.fenced_decoder works ...
 """
 
+import ctypes
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import av
@@ -17,6 +20,7 @@ from service.errors import DecoderUnavailable
 from service.video.decoding import landlock
 from service.video.decoding.__main__ import Decoder, main
 from service.video.decoding.index import VideoIndex
+from service.video.decoding.sample_clip import FRAMES
 from tests.support.decoding import lay
 from tests.support.hostile_decoder import DEVICE, HostileDecoder, touch
 
@@ -35,6 +39,8 @@ class StandIn:
     """In for a GPU."""
 
     def load(self) -> dict[str, int]:
+        if TRICK == "full_when_told" and Path(sys.argv[2]).exists():
+            raise DecoderUnavailable("the stand-in has no memory left now")
         if TRICK == "starts_a_thread_too_early":
             threading.Thread(target=threading.Event().wait, daemon=True).start()
         if TRICK == "can_not_be_fenced":
@@ -46,6 +52,8 @@ class StandIn:
         touch()
         if TRICK == "does_not_start":
             raise DecoderUnavailable("the stand-in has no memory left")
+        if TRICK == "starts_slowly":
+            time.sleep(1.5)
         return HWAccel("cuda")
 
 
@@ -59,8 +67,10 @@ class FencedDecoder(HostileDecoder):
         if TRICK == "has_no_gpu":
             yield from super().decode(request, index, bounds, hwaccel)
             return
+        if TRICK == "crashes_on_videos" and len(index) != FRAMES:  # and not on the clip that proves it
+            ctypes.string_at(0)
         for count, (number, frame, _) in enumerate(super().decode(request, index, bounds)):
-            if hwaccel is None or frame.format.name not in FORMATS:
+            if hwaccel is None or frame.format.name not in FORMATS or TRICK == "falls_back":
                 yield number, frame, False
                 continue
             touch()
@@ -69,7 +79,9 @@ class FencedDecoder(HostileDecoder):
             laid = lay(frame, FORMATS[frame.format.name])
             if TRICK == "decodes_wrong":
                 np.frombuffer(memoryview(laid.planes[1]), np.uint8)[0] ^= 1
-            yield number, laid, TRICK != "falls_back"
+            if TRICK == "lays_otherwise" and count == GOOD_FRAMES:
+                laid = frame.reformat(format="yuv444p")
+            yield number, laid, True
 
 
 TRICK = sys.argv[1] if __name__ == "__main__" else ""

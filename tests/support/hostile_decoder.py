@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +28,8 @@ from service.video.decoding.confinement import fence_lacking
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_MESSAGES = (29, 30, 31, 64, 65, 66, 220, 68, 69, 70, 71, 240, 241, 242, 243)
+"""Calls about what processes share by a number or a name."""
 DEVICE = Path("/dev/zero")
 """In for a GPU's, which another decoder may open."""
 
@@ -128,6 +131,14 @@ class HostileDecoder(Decoder):
                 "newer call": lambda: _system_call(463, errno.ENOSYS),
                 "x32 call": lambda: _system_call(0x40000000 + 39, errno.ENOSYS),
                 "typing": lambda: _system_call(16, errno.EPERM, 2, 0x5412, b"x"),
+                "signal by a descriptor (FIOASYNC)": lambda: _system_call(16, errno.EPERM, 1, 0x5452, b"\0" * 4),
+                "signal by a descriptor (FIOSETOWN)": lambda: _system_call(16, errno.EPERM, 1, 0x8901, b"\0" * 4),
+                "signal by a descriptor (SIOCSPGRP)": lambda: _system_call(16, errno.EPERM, 1, 0x8902, b"\0" * 4),
+                "signal by a descriptor (F_SETOWN)": lambda: _system_call(72, errno.EPERM, 1, 8, parent),
+                "signal by a descriptor (F_SETSIG)": lambda: _system_call(72, errno.EPERM, 1, 10, 9),
+                "signal by a descriptor (F_SETOWN_EX)": lambda: _system_call(72, errno.EPERM, 1, 15, b"\0" * 8),
+                "cores": lambda: os.sched_setaffinity(parent, os.sched_getaffinity(parent)),
+                **{f"call {number}": partial(_system_call, number, errno.EPERM, -1) for number in _MESSAGES},
             }
         )
 

@@ -30,7 +30,7 @@ from service.video.decoding.frames import read_frames
 from service.video.decoding.hardware import Accelerator, Cuda, open_fenced
 from service.video.decoding.index import VideoIndex
 from service.video.decoding.limits import DecoderLimits
-from service.video.decoding.pictures import write_picture
+from service.video.decoding.pictures import lay_as_software, write_picture
 from service.video.decoding.scan import index_video
 from service.video.decoding.slots import SLOTS, U8, planes_of, slot
 
@@ -105,8 +105,9 @@ class Decoder:
         if self._hwaccel is not None:
             try:
                 for number, frame, in_hardware in self.decode(request, index, (first, last), self._hwaccel):
+                    laid = lay_as_software(frame) if in_hardware else frame
                     first = number + 1
-                    yield number, frame, in_hardware
+                    yield number, laid, in_hardware
             except (MemoryError, UndecodableVideo, av.error.FFmpegError):
                 pass
             else:

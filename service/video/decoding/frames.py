@@ -8,9 +8,11 @@ import av
 import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from service.errors import UndecodableVideo
 from service.video.decoding.container import (
     OnProgress,
     VideoPacket,
@@ -20,6 +22,7 @@ from service.video.decoding.container import (
     read_packets,
 )
 from service.video.decoding.index import VideoIndex
+from service.video.decoding.pictures import PLANAR
 from service.video.decoding.scan import stamp_of
 
 NumberedFrames = Iterator[tuple[int, VideoFrame]]
@@ -45,7 +48,7 @@ def read_frames(
 
     Indexes that are missing could not be decoded. Every segment is decoded from a keyframe by a fresh decoder, so its
     frames do not depend on what ran before. What `hwaccel` can't decode is decoded in software. Raises FFmpegError
-    where the hardware fails.
+    where the hardware fails, UndecodableVideo where it gives another part of the picture than software.
     """
     first, last = bounds
     for start in _starts(index, first):
@@ -60,8 +63,21 @@ def read_frames(
                 if number >= last:
                     return
                 if number >= first and not frame.is_corrupt:
-                    yield number, frame, stream.codec_context.pix_fmt == _ON_THE_DEVICE
+                    yield number, frame, hwaccel is not None and is_of_hardware(frame, stream.codec_context)
             return
+
+
+def is_of_hardware(frame: VideoFrame, context: VideoCodecContext) -> bool:
+    """By its format, which no software gives for a codec that is left to hardware, and by what the decoder says.
+
+    Raises UndecodableVideo for a size that is not the video's: FFmpeg cuts nothing off a device's picture at its left
+    and its top.
+    """
+    if frame.format.name not in PLANAR and context.pix_fmt != _ON_THE_DEVICE:
+        return False
+    if (frame.width, frame.height) != (context.width, context.height):
+        raise UndecodableVideo(f"hardware gave {frame.width}x{frame.height} for {context.width}x{context.height}")
+    return True
 
 
 def _starts(index: VideoIndex, first: int) -> Iterator[int | None]:

@@ -12,6 +12,9 @@ from service.video.decoding.confinement import fence_in
 from service.video.decoding.landlock import READ, WRITE
 from service.video.decoding.sample_clip import make_clip
 
+EXACT_CODECS = frozenset({"h264", "hevc", "vp9"})
+"""Codecs that define every bit of a picture, so that hardware's are software's. MPEG-1, -2 and -4 and JPEG leave the
+rounding to the decoder; AV1 is left to dav1d, which PyAV takes."""
 _LIBRARIES = ("libcuda.so.1", "libnvcuvid.so.1")
 _KERNEL = ("driver/nvidia", "driver/nvidia-uvm", "cpuinfo", "devices", "meminfo", "modules", "self", "version")
 _READ_BY_THE_DRIVER = ("/etc/ld.so.cache", "/sys", *(f"/proc/{name}" for name in _KERNEL))

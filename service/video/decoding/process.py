@@ -43,6 +43,9 @@ address space near what it uses."""
 _OF_THE_DEVICE = ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 """What a decoder in hardware gets besides: which device, and where its driver may lie."""
 
+_STARTING_SECONDS = 60.0
+"""A driver may be silent for so long while it starts."""
+
 _OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 _LONGEST_DETAIL = 500
 _DEATH_SECONDS = 10.0
@@ -66,6 +69,7 @@ class DecoderProcess:
         self._memory = memory
         self._command = command
         self._in_hardware = in_hardware
+        self._silence_seconds = max(limits.silence_seconds, _STARTING_SECONDS if in_hardware else 0.0)
 
     def __enter__(self) -> Self:
         arguments = json.dumps([os.getpid(), self._memory, self._in_hardware, asdict(self._limits)])
@@ -73,7 +77,7 @@ class DecoderProcess:
         with self._path.open("rb") as file, ExitStack() as ends:
             ours, theirs = (ends.enter_context(end) for end in socket.socketpair())
             for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                ours.setsockopt(socket.SOL_SOCKET, direction, _timeval(self._limits.silence_seconds))
+                ours.setsockopt(socket.SOL_SOCKET, direction, _timeval(self._silence_seconds))
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [*self._command, arguments],
                 stdin=file,
@@ -141,8 +145,7 @@ class DecoderProcess:
         return DecoderCrashed("the decoder gave an answer that makes no sense; the file may be made to attack it")
 
     def _hung(self) -> EndomaskError:
-        seconds = self._limits.silence_seconds
-        return DecoderKilled(f"the decoder gave no sign of life for {seconds:g} s and was stopped")
+        return DecoderKilled(f"the decoder gave no sign of life for {self._silence_seconds:g} s and was stopped")
 
     def _death(self) -> EndomaskError:
         try:

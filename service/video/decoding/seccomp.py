@@ -8,7 +8,9 @@ import struct
 _FORBIDDEN = {
     # other machines and other processes
     "socket": 41, "connect": 42, "accept": 43, "bind": 49, "listen": 50, "socketpair": 53, "accept4": 288,
-    "shmget": 29, "shmat": 30, "semget": 64, "msgget": 68, "mq_open": 240, "kill": 62, "tkill": 200, "tgkill": 234,
+    "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66,
+    "semtimedop": 220, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "mq_open": 240, "mq_unlink": 241,
+    "mq_timedsend": 242, "mq_timedreceive": 243, "kill": 62, "tkill": 200, "tgkill": 234,
     "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424, "pidfd_open": 434, "pidfd_getfd": 438,
     "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "process_madvise": 440, "kcmp": 312,
     "setpriority": 141, "sched_setparam": 142, "sched_setscheduler": 144, "sched_setattr": 314, "ioprio_set": 251,
@@ -24,8 +26,13 @@ _FORBIDDEN = {
     "request_key": 249, "keyctl": 250, "perf_event_open": 298, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425,
     "io_uring_enter": 426, "io_uring_register": 427,
 }  # fmt: skip
-_IOCTL, _CLONE, _PRLIMIT, _CLONE3, _FIRST_UNKNOWN = 16, 56, 302, 435, 463
-_CLONE_THREAD, _TIOCSTI = 0x10000, 0x5412
+_IOCTL, _CLONE, _FCNTL, _SCHED_SETAFFINITY, _PRLIMIT, _CLONE3, _FIRST_UNKNOWN = 16, 56, 72, 203, 302, 435, 463
+_CLONE_THREAD = 0x10000
+_TIOCSTI = 0x5412
+"""Types keys into a terminal."""
+_FIOASYNC, _FIOSETOWN, _SIOCSPGRP = 0x5452, 0x8901, 0x8902
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
+"""These have the kernel signal another process when a descriptor can be read."""
 
 _ARCHITECTURE = 0xC000003E
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -71,19 +78,23 @@ def _steps() -> bytes:
         _step(_RETURN, missing),
         _step(_IF_EQUAL, _CLONE3, 0, 1),
         _step(_RETURN, missing),  # its flags can't be seen; the C library takes `clone` then
-        *_by_argument(_CLONE, 0, _step(_IF_BITS, _CLONE_THREAD, 0, 1), [_ALLOW, refuse]),
-        *_by_argument(_PRLIMIT, 0, _step(_IF_EQUAL, 0, 0, 1), [_ALLOW, refuse]),  # of this process only
-        *_by_argument(_IOCTL, 1, _step(_IF_EQUAL, _TIOCSTI, 0, 1), [refuse, _ALLOW]),  # keys typed into a terminal
+        *_by_argument(_CLONE, 0, _IF_BITS, [_CLONE_THREAD], _ALLOW, refuse),
+        *_by_argument(_PRLIMIT, 0, _IF_EQUAL, [0], _ALLOW, refuse),  # of this process only
+        *_by_argument(_SCHED_SETAFFINITY, 0, _IF_EQUAL, [0], _ALLOW, refuse),  # of this thread only
+        *_by_argument(_IOCTL, 1, _IF_EQUAL, [_TIOCSTI, _FIOASYNC, _FIOSETOWN, _SIOCSPGRP], refuse, _ALLOW),
+        *_by_argument(_FCNTL, 1, _IF_EQUAL, [_F_SETOWN, _F_SETSIG, _F_SETOWN_EX], refuse, _ALLOW),
     ]
     for number in _FORBIDDEN.values():
         steps += [_step(_IF_EQUAL, number, 0, 1), _step(_RETURN, refuse)]
     return b"".join([*steps, _step(_RETURN, _ALLOW)])
 
 
-def _by_argument(number: int, argument: int, test: bytes, answers: list[int]) -> list[bytes]:
-    """For one call: the first answer where the lower half of an argument passes the test, else the second."""
+def _by_argument(number: int, argument: int, test: int, values: list[int], answer: int, otherwise: int) -> list[bytes]:
+    """For one call: `answer` where the lower half of an argument passes the test with one of the values."""
     load = _step(_LOAD, _ARGUMENTS_AT + 8 * argument)
-    return [_step(_IF_EQUAL, number, 0, 4), load, test, *(_step(_RETURN, answer) for answer in answers)]
+    tests = [_step(test, value, len(values) - place, 0) for place, value in enumerate(values)]
+    returns = [_step(_RETURN, otherwise), _step(_RETURN, answer)]
+    return [_step(_IF_EQUAL, number, 0, len(values) + 3), load, *tests, *returns]
 
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

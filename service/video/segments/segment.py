@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -85,13 +86,17 @@ def process_segment(
     done = work.folder / segment.name
     if done.is_dir():
         return SegmentStats.load(done / "stats.json")
-    unfinished = work.folder / f"{segment.name}.{uuid.uuid4().hex[:8]}"
+    with ExitStack() as stack:
+        reader = shared or stack.enter_context(SharedReader())
+        return reader.with_frames(work, partial(_make, work, segment, on_frame))
+
+
+def _make(work: VideoWork, segment: Segment, on_frame: OnFrame, frames: FrameReader) -> SegmentStats:
+    """Make the segment's folder, as a whole or not at all."""
+    done, unfinished = work.folder / segment.name, work.folder / f"{segment.name}.{uuid.uuid4().hex[:8]}"
     unfinished.mkdir()
     try:
-        with ExitStack() as stack:
-            decoder = shared or stack.enter_context(SharedReader())
-            reader = stack.enter_context(decoder.reading(work))
-            stats = _SegmentRun(work, segment, unfinished, reader).run(on_frame)
+        stats = _SegmentRun(work, segment, unfinished, frames).run(on_frame)
         stats.save(unfinished / "stats.json")
         make_durable(unfinished)
         if not done.is_dir():

@@ -10,7 +10,7 @@ from service.video.decoding.index import VideoIndex
 from service.video.decoding.limits import DecoderLimits
 from service.video.decoding.planes import Colour
 from service.video.decoding.probe import VideoInfo
-from service.video.options import DecoderName, EncoderName, VideoOptions
+from service.video.options import EncoderName, VideoOptions
 from service.video.segments.encoder import VideoFormat
 
 REPORT_SAMPLES = 6
@@ -35,8 +35,6 @@ class VideoWork:
     """Threads of the decoder and of the encoder, each."""
     encoder: EncoderName
     """The same for all segments, whoever does them: one file can't hold the streams of two."""
-    decoder: DecoderName
-    """This worker's. Another's may be another: a video's pictures are the same from each."""
 
     @property
     def threshold(self) -> float:

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from threading import Event
 from typing import ParamSpec, TypeVar
 
-from service.errors import EndomaskError, InferenceFailed, NoSpace, NotReady, StartError, Unavailable
+from service.errors import (
+    DecoderUnavailable,
+    EndomaskError,
+    InferenceFailed,
+    NoSpace,
+    NotReady,
+    StartError,
+    Unavailable,
+)
 from service.video.workers.patience import Stopping
 
 P = ParamSpec("P")
@@ -27,9 +35,10 @@ _PASSING_FAULT = "the disk, the memory or another resource failed"
 
 def is_transient(error: Exception) -> bool:
     """Whether the same step may succeed when tried again: a disk's hiccup, memory short for a moment, a device that
-    refused a batch, a decoder process that was killed. The video itself stays what it is, and so do faults of ours. A
-    store that is away is waited for elsewhere (`Outage`)."""
-    return isinstance(error, InferenceFailed | Unavailable | OSError | MemoryError) and not isinstance(error, NotReady)
+    refused a batch or a decoder, a decoder process that was killed. The video itself stays what it is, and so do faults
+    of ours. A store that is away is waited for elsewhere (`Outage`)."""
+    passing = InferenceFailed | DecoderUnavailable | Unavailable | OSError | MemoryError
+    return isinstance(error, passing) and not isinstance(error, NotReady)
 
 
 def persevere(stopped: Event, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

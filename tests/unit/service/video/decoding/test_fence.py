@@ -10,6 +10,7 @@ import pytest
 
 from service.errors import DecoderUnavailable, UndecodableVideo
 from service.video.decoding.container import decode as decode_packet
+from service.video.decoding.frames import is_of_hardware
 from service.video.decoding.hardware import device_nodes
 from service.video.decoding.index import Segment
 from service.video.decoding.limits import DecoderLimits
@@ -104,11 +105,33 @@ def test_a_rotated_video_of_another_size_is_the_same_from_hardware(tmp_path: Pat
 
 
 @needs_fence
-@pytest.mark.parametrize("trick", ["fails_midway", "runs_out_of_memory"])
+@pytest.mark.parametrize("trick", ["fails_midway", "runs_out_of_memory", "lays_otherwise"])
 def test_software_goes_on_where_the_hardware_fails(clip: Path, trick: str) -> None:
     pictures, in_hardware = decode(clip, *command(trick))
     assert in_hardware == [True] * GOOD_FRAMES + [False] * (videos.FRAMES - GOOD_FRAMES)
     assert pictures == decode(clip)[0]
+
+
+@needs_fence
+def test_a_driver_may_be_silent_while_it_starts(clip: Path) -> None:
+    pictures, in_hardware = decode(clip, *command("starts_slowly"), limits=DecoderLimits(silence_seconds=1.0))
+    assert all(in_hardware)
+    assert len(pictures) == videos.FRAMES
+
+
+@pytest.mark.parametrize(
+    ("laid", "said", "of_hardware"),
+    [("yuv420p", "yuv420p", False), ("nv12", "cuda", True), ("p010le", "cuda", True), ("nv12", "yuv420p", True)],
+)
+def test_who_decoded_a_frame_is_told_by_the_frame_too(laid: str, said: str, of_hardware: bool) -> None:
+    context = SimpleNamespace(pix_fmt=said, width=64, height=48)
+    assert is_of_hardware(av.VideoFrame(64, 48, laid), context) is of_hardware
+
+
+def test_a_picture_of_hardware_that_is_not_cut_as_softwares_is_refused() -> None:
+    context = SimpleNamespace(pix_fmt="cuda", width=62, height=48)
+    with pytest.raises(UndecodableVideo, match="gave 64x48 for 62x48"):
+        is_of_hardware(av.VideoFrame(64, 48, "nv12"), context)
 
 
 @needs_fence

@@ -7,6 +7,7 @@ import pytest
 from service.errors import (
     DecoderCrashed,
     DecoderKilled,
+    DecoderUnavailable,
     EndomaskError,
     InferenceFailed,
     NoSpace,
@@ -18,7 +19,13 @@ from service.video.workers.failures import MOST_TRIES, describe, is_transient, p
 from service.video.workers.patience import Stopping
 from tests.support.failing_steps import Impatient, Step
 
-PASSING = [OSError(errno.EIO, "hiccup"), DecoderKilled("killed"), InferenceFailed("refused"), MemoryError()]
+PASSING = [
+    OSError(errno.EIO, "hiccup"),
+    DecoderKilled("killed"),
+    InferenceFailed("refused"),
+    DecoderUnavailable("full"),
+    MemoryError(),
+]
 
 
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
