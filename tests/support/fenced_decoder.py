@@ -4,22 +4,13 @@ what is wrong with it, or `works`.
 python -P -m tests.support.fenced_decoder works ...
 """
 
-import ctypes
-import errno
-import os
-import resource
-import socket
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
-import pytest
 from av.codec.hwaccel import HWAccel
 
 from service.errors import DecoderUnavailable
@@ -27,9 +18,8 @@ from service.video.decoding import landlock
 from service.video.decoding.__main__ import Decoder, main
 from service.video.decoding.index import VideoIndex
 from tests.support.decoding import lay
-from tests.support.hostile_decoder import HostileDecoder, refusal
+from tests.support.hostile_decoder import DEVICE, HostileDecoder, touch
 
-DEVICE = Path("/dev/zero")
 FORMATS = {"yuv420p": "nv12", "yuvj420p": "nv12", "yuv420p10le": "p010le"}
 """What software decodes -> the same values as hardware lays them in memory."""
 FAILURES = {"fails_midway": av.error.ExternalError(0, "the device is gone"), "runs_out_of_memory": MemoryError()}
@@ -39,17 +29,6 @@ GOOD_FRAMES = 3
 
 def command(trick: str, *more: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "tests.support.fenced_decoder", trick, *more)
-
-
-def _lacking() -> str:
-    try:
-        landlock.require()
-    except OSError as error:
-        return str(error)
-    return "" if os.uname().machine == "x86_64" else "system calls are filtered on x86_64 only"
-
-
-needs_fence = pytest.mark.skipif(bool(_lacking()), reason=f"no decoder can be fenced in here: {_lacking()}")
 
 
 class StandIn:
@@ -68,12 +47,6 @@ class StandIn:
         if TRICK == "does_not_start":
             raise DecoderUnavailable("the stand-in has no memory left")
         return HWAccel("cuda")
-
-
-def touch() -> None:
-    """Open the device, as a driver does again and again."""
-    with DEVICE.open("r+b", buffering=0) as device:
-        assert device.read(1) == b"\0"
 
 
 class FencedDecoder(HostileDecoder):
@@ -97,62 +70,6 @@ class FencedDecoder(HostileDecoder):
             if TRICK == "decodes_wrong":
                 np.frombuffer(memoryview(laid.planes[1]), np.uint8)[0] ^= 1
             yield number, laid, TRICK != "falls_back"
-
-    def segfault(self) -> NoReturn:
-        ctypes.string_at(0)
-        raise AssertionError
-
-    def reaches_out(self) -> bytes:
-        victim, parent = Path(sys.argv[2]), os.getppid()
-        attempts: dict[str, Callable[[], object]] = {
-            "device": touch,
-            "other device": Path("/dev/full").open,
-            "read": victim.open,
-            "append": lambda: victim.open("ab"),
-            "make": victim.with_name("new").touch,
-            "list": lambda: list(victim.parent.iterdir()),
-            "list in a thread": lambda: _in_a_thread(lambda: list(victim.parent.iterdir())),
-            "remove": victim.unlink,
-            "rename": lambda: victim.rename(victim.with_name("moved")),
-            "write": lambda: os.write(os.memfd_create("memory"), b"x"),
-            "truncate": lambda: os.truncate(victim, 0),
-            "chmod": lambda: victim.chmod(0o777),
-            "socket": socket.socket,
-            "unix socket": lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM),
-            "socketpair": socket.socketpair,
-            "run": lambda: subprocess.run(["/bin/true"], check=True),
-            "exec": lambda: os.execv("/bin/true", ["true"]),
-            "fork": lambda: os.fork() or os._exit(0),
-            "signal": lambda: os.kill(parent, 0),
-            "limit": lambda: resource.prlimit(parent, resource.RLIMIT_CORE),
-            "environment": Path(f"/proc/{parent}/environ").open,
-            "io_uring": lambda: _system_call(425, errno.EPERM),
-            "newer call": lambda: _system_call(463, errno.ENOSYS),
-            "x32 call": lambda: _system_call(0x40000000 + 39, errno.ENOSYS),
-            "typing": lambda: _system_call(16, errno.EPERM, 2, 0x5412, b"x"),
-        }
-        done = [name for name, attempt in attempts.items() if _succeeds(attempt)]
-        return refusal(f"did {done}, knows {sorted(os.environ)}")
-
-
-def _succeeds(attempt: Callable[[], object]) -> bool:
-    try:
-        attempt()
-    except OSError:
-        return False
-    return True
-
-
-def _in_a_thread(attempt: Callable[[], object]) -> None:
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(attempt).result()
-
-
-def _system_call(number: int, refused_with: int, *arguments: object) -> None:
-    """Raises OSError where it is refused as the filter does it, and not as the kernel without one."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(ctypes.c_long(number), *arguments) == -1 and ctypes.get_errno() == refused_with:
-        raise OSError(refused_with, "refused")
 
 
 TRICK = sys.argv[1] if __name__ == "__main__" else ""

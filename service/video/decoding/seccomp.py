@@ -45,13 +45,18 @@ def forbid() -> None:
 
     Raises OSError where the machine is another or the kernel has no filters.
     """
-    if os.uname().machine != "x86_64":
-        raise OSError(errno.EOPNOTSUPP, f"system calls are filtered on x86_64 only, and this is {os.uname().machine}")
+    require()
     steps = _steps()
     program = _Program(len(steps) // 8, steps)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_FILTER), ctypes.byref(program), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "the kernel takes no filter of system calls")
+
+
+def require() -> None:
+    """Raise OSError where the machine is another."""
+    if os.uname().machine != "x86_64":
+        raise OSError(errno.EOPNOTSUPP, f"system calls are filtered on x86_64 only, and this is {os.uname().machine}")
 
 
 def _steps() -> bytes:

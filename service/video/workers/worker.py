@@ -53,6 +53,7 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     import cv2  # noqa: PLC0415
 
     from service.storage.opening import open_store  # noqa: PLC0415
+    from service.video.decoding.confinement import fence_lacking  # noqa: PLC0415
     from service.video.jobs.records import JobTable  # noqa: PLC0415
     from service.video.workers.outage import Outage  # noqa: PLC0415
     from service.video.workers.retention import Retention  # noqa: PLC0415
@@ -68,6 +69,8 @@ def _work(settings: Settings, engine: sa.Engine, held: Slot, stop: threading.Eve
     queue_engine = open_queue_database(settings)
     activity = launch(settings, runner, outage, held.worker_id, queue_engine)
     log.info("worker %s takes videos", held.worker_id)
+    if lacking := fence_lacking():
+        log.warning("the video decoder can open nothing, but the kernel does not fence it in: %s", lacking)
     taking = TakeOver(engine, store, held.worker_id)
     sweeper = Sweeper([taking.sweep, UnfinishedWork(engine, store).sweep, Retention(settings, engine, store).sweep])
     _keep_house(engine, held, taking, sweeper, activity, stop)

@@ -1,5 +1,6 @@
 """A decoder beside a device: what it can reach is the device, and what it decodes is what software decodes."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,9 +14,11 @@ from service.video.decoding.hardware import device_nodes
 from service.video.decoding.index import Segment
 from service.video.decoding.limits import DecoderLimits
 from service.video.decoding.process import DECODER_COMMAND
+from service.video.options import DecoderName
 from service.video.segments.reader import FrameReader, index_video
-from tests.support import videos
-from tests.support.fenced_decoder import GOOD_FRAMES, command, needs_fence
+from tests.support import hostile_decoder, videos
+from tests.support.fenced_decoder import GOOD_FRAMES, command
+from tests.support.hostile_decoder import needs_fence
 
 LIMITS = DecoderLimits()
 SIZE = (videos.HEIGHT, videos.WIDTH)
@@ -45,17 +48,35 @@ def decode(
 
 
 @needs_fence
-def test_nothing_but_its_device_is_within_reach(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("how", "done"),
+    [
+        pytest.param(hostile_decoder.command, [], id="software"),
+        pytest.param(command, ["device"], id="beside a device"),
+    ],
+)
+def test_nothing_but_its_device_is_within_reach(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: Callable[..., tuple[str, ...]], done: list[str]
+) -> None:
     monkeypatch.setenv("ENDOMASK_DATABASE_URL", "postgresql://user:password@host/jobs")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     victim = tmp_path / "victim"
     victim.write_text("as it was")
     victim.chmod(0o600)
-    with pytest.raises(UndecodableVideo, match=r"^did \['device'\], knows .*CUDA_VISIBLE_DEVICES") as caught:
-        decode(clip, *command("reaches_out", str(victim)))
+    decoder: DecoderName = "cuda" if done else "software"
+    reader = FrameReader(clip, index_video(clip, LIMITS), SIZE, LIMITS, 1, how("reaches_far_out", str(victim)), decoder)
+    with pytest.raises(UndecodableVideo, match=r"^did .*, knows ") as caught, reader:
+        list(reader.read(WHOLE))
+    assert str(caught.value).startswith(f"did {done}, ")
     assert "ENDOMASK" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["victim"]
     assert (victim.read_text(), victim.stat().st_mode & 0o777) == ("as it was", 0o600)
+
+
+@needs_fence
+def test_the_device_that_is_to_be_used_can_be_chosen(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with pytest.raises(UndecodableVideo, match=r"knows .*CUDA_VISIBLE_DEVICES"):
+        decode(clip, *command("reaches_out"))
 
 
 @needs_fence

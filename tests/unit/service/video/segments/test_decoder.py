@@ -19,7 +19,8 @@ from service.video.segments.segment import process_segment
 from service.video.segments.shared_reader import SharedReader
 from service.video.segments.work import VideoWork
 from tests.support import videos
-from tests.support.fenced_decoder import command, needs_fence
+from tests.support.fenced_decoder import command
+from tests.support.hostile_decoder import needs_fence
 from tests.support.red import fake_model, write_red_package
 
 AUTO, CUDA = DecoderLimits(decoder="auto"), DecoderLimits(decoder="cuda")
