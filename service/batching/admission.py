@@ -37,6 +37,9 @@ class Admission:
         self._clock = clock
         self._asked: deque[float] = deque()
         self._answered: deque[float] = deque()
+        self._earlier = 0
+        """So many of the answers are older than the overload: they tell how fast frames leave, not whether too many
+        come."""
 
     def asked(self, held: int) -> None:
         """A frame came, let in or not, while so many were held. A full house is the beginning of an overload when
@@ -48,21 +51,26 @@ class Admission:
         self._asked.append(now)
         self._forget(now - WINDOW_SECONDS)
         if self.overloaded:
-            too_many = len(self._asked) > OVERLOAD * len(self._answered)
+            too_many = len(self._asked) > OVERLOAD * (len(self._answered) - self._earlier)
             self.overloaded = too_many and not (held == 0 and paused)
-        elif held >= self.most and self._answered:
-            self._look_for_a_beginning(now)
+        elif held >= self.most and self._answered and (begun_at := self._beginning(now)) is not None:
+            self.overloaded = True
+            _drop(self._asked, begun_at)
+            self._earlier = sum(answered_at < begun_at for answered_at in self._answered)
 
-    def _look_for_a_beginning(self, now: float) -> None:
-        """Over the last tenth of a second where enough frames came in it, since the answers of an earlier load would
-        hide the beginning for longer; what was before the beginning is then forgotten."""
-        for seconds, few in ((ONSET_SECONDS, _FEW), (WINDOW_SECONDS, 0)):
-            came = sum(now - seconds <= asked_at < now - BURST_SECONDS for asked_at in self._asked)
-            left = sum(now - seconds <= answered_at for answered_at in self._answered)
-            if came > max(few, OVERLOAD * left):
-                self.overloaded = True
-                self._forget(now - seconds)
-                return
+    def _beginning(self, now: float) -> float | None:
+        """Since when too many come, if they do. A tenth of a second tells where many came in both its halves, since the
+        answers of an earlier load would hide it for longer; else it takes the whole second."""
+        burst, onset, window = (now - seconds for seconds in (BURST_SECONDS, ONSET_SECONDS, WINDOW_SECONDS))
+        if self._too_many(onset, burst, _FEW) and self._too_many(burst, now, _FEW):
+            return onset
+        return window if self._too_many(window, burst) else None
+
+    def _too_many(self, since: float, until: float, few: int = 0) -> bool:
+        """Whether more came between than leave since."""
+        came = sum(since <= asked_at <= until for asked_at in self._asked)
+        left = sum(since <= answered_at for answered_at in self._answered)
+        return came > max(few, OVERLOAD * left)
 
     def answered(self, seconds: float, *, alone: bool) -> None:
         """A frame left after so long, not refused; `alone` when it has its mask and no other was there meanwhile."""
@@ -88,6 +96,14 @@ class Admission:
         return len(self._answered) / max(BURST_SECONDS, self._clock() - since)
 
     def _forget(self, before: float) -> None:
-        for times in (self._asked, self._answered):
-            while times and times[0] < before:
-                times.popleft()
+        _drop(self._asked, before)
+        self._earlier = max(0, self._earlier - _drop(self._answered, before))
+
+
+def _drop(times: deque[float], before: float) -> int:
+    """How many were older."""
+    count = 0
+    while times and times[0] < before:
+        times.popleft()
+        count += 1
+    return count

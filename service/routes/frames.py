@@ -1,6 +1,7 @@
 """`POST /v1/segment`: one frame or several, as JSON, as a mask, as an overlay."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -28,6 +29,8 @@ from service.routes.disconnects import unless_gone
 from service.routes.frames_openapi import ANSWERS, REFUSALS, REQUEST_BODY
 from service.routes.frames_query import SegmentQuery, document_query, read_query
 from service.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _TIMING = ", ".join(f"{stage};dur=%.2f" for stage in STAGES)
 _OFFERED: dict[bool, tuple[Output, ...]] = {False: ("json", "mask", "overlay"), True: ("json",)}
@@ -154,6 +157,8 @@ async def _segment_several(work: _Work, parts: list[Part], request: Request) -> 
             try:
                 return await work.run(part)
             except (CallerError, Unavailable, InferenceFailed) as error:
+                if isinstance(error, InferenceFailed):
+                    log.exception("request %s failed on a file", request.state.request_id)
                 return error.with_traceback(None)  # which holds the frame
 
     async with asyncio.TaskGroup() as group:

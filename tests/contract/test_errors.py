@@ -119,6 +119,16 @@ def test_a_fault_of_ours_is_logged_with_its_trace_and_told_without(
     assert "RuntimeError: the device refused this batch" in caplog.text
 
 
+def test_so_is_one_on_a_file_among_several(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    files = [("file", ("good.png", RED_PNG, "image/png")), ("file", ("bad.png", poison(), "image/png"))]
+    with caplog.at_level(logging.ERROR):
+        answer = client.post("/v1/segment", files=files, headers={"X-Request-ID": "find-us"})
+    assert [entry.get("code") for entry in answer.json()["frames"]] == [None, "inference_failed"]
+    (record,) = [entry for entry in caplog.records if "find-us" in entry.getMessage()]
+    assert record.exc_info is not None
+    assert "RuntimeError: the device refused this batch" in caplog.text
+
+
 def test_what_nobody_caught_is_a_problem_too_and_its_words_stay_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -165,11 +165,14 @@ async def test_an_upload_goes_on_at_the_other_server_when_its_own_is_killed(
     command = [*TUS_CLIENTS[client], f"{machines.url}/v1/uploads", str(path), str(CHUNK), str(HOLD_AT)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as sender:  # noqa: ASYNC220
-        await until(lambda: sender.poll() is not None or machines.stored_bytes() >= KILL_AT)
-        assert sender.poll() is None, sender.communicate()
-        (its_own,) = {name for name, count in machines.begun().items() if count > begun[name]}
-        machines.cluster.kill(its_own)
-        output, errors = sender.communicate(timeout=CLIENT_DEADLINE_S)
+        try:
+            await until(lambda: sender.poll() is not None or machines.stored_bytes() >= KILL_AT)
+            assert sender.poll() is None, sender.communicate()
+            (its_own,) = {name for name, count in machines.begun().items() if count > begun[name]}
+            machines.cluster.kill(its_own)
+            output, errors = sender.communicate(timeout=CLIENT_DEADLINE_S)
+        finally:
+            sender.kill()  # or leaving would wait for its tries to end
     assert sender.returncode == 0, output + errors
     (upload,) = machines.uploads() - known
     state = machines.proxy.client.get(f"/v1/uploads/{upload}").json()

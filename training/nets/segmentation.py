@@ -93,5 +93,6 @@ def _refuse_dropped_options(spec: NetSpec, body: nn.Module) -> None:
     """
     known = {*signature(type(body)).parameters, "output_stride"}
     unknown = sorted(set(spec.options) - known)
-    if unknown and not spec.encoder.startswith("tu-"):
+    of_timm = spec.encoder.startswith("tu-") or smp.encoders.is_equivalent_to_timm_universal(spec.encoder)
+    if unknown and not of_timm:
         raise PresetError(f"{spec.architecture} on {spec.encoder} has no option {', '.join(unknown)}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.batching.admission import BESIDES, BURST_SECONDS, PATIENCE, Admission
+from service.batching.admission import BESIDES, BURST_SECONDS, ONSET_SECONDS, PATIENCE, Admission
 
 
 class House:
@@ -88,6 +88,32 @@ def test_a_slow_models_full_house_is_not_emptied_for_a_few_frames_in_a_row() -> 
                 house.ask()
             house.now += pauses[-1]
             assert not house.admission.overloaded
+
+
+def test_a_burst_on_a_full_house_whose_callers_take_turns_is_refused_alone() -> None:
+    house = House(seconds=0.025)
+    for _ in range(64):
+        house.ask()
+    for number in range(120):
+        house.now += house.seconds
+        house.answer()
+        house.ask()
+        for _ in range(12 if number == 100 else number % 2 if number > 40 else 0):
+            house.ask()
+        assert not house.admission.overloaded
+    assert len(house.inside) == 64
+
+
+def test_when_an_overload_begins_the_speed_of_the_second_before_still_counts() -> None:
+    """Or a device whose batches take longer than the beginning would be left with one frame."""
+    house = House(seconds=0.01)
+    house.stream(frames_a_second=95, for_seconds=3)
+    house.stream(frames_a_second=1000, for_seconds=0.09)
+    assert house.admission.overloaded
+    rate = 95
+    assert house.admission.limit(1) == int(PATIENCE * house.seconds * rate)
+    house.now += ONSET_SECONDS
+    assert house.admission.limit(1) == int(PATIENCE * house.seconds * rate)
 
 
 def test_below_the_capacity_nothing_is_refused() -> None:

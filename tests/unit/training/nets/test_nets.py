@@ -228,6 +228,13 @@ def test_a_net_that_can_t_be_built_says_why(spec: dict[str, object], said: str) 
         build_net(NetSpec.model_validate(spec), 1, None)
 
 
+def test_an_encoder_that_smp_takes_from_timm_gets_its_options() -> None:
+    spec = NetSpec(encoder="timm-regnetx_002", options={"drop_path_rate": 0.1})
+    with pytest.warns(DeprecationWarning, match="`timm-` encoders"):
+        net = build_net(spec, 1, None)
+    assert any(getattr(module, "drop_prob", 0) for module in net.modules())
+
+
 @pytest.mark.data
 def test_the_imagenet_weights_fit_the_encoder() -> None:
     if not REAL_WEIGHTS.is_file():

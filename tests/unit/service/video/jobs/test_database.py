@@ -2,13 +2,16 @@
 
 import sqlite3
 import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
 from service.errors import DatabaseUnavailable
 from service.settings import Settings
+from service.video.jobs import database
 from service.video.jobs.database import open_database
 
 
@@ -41,15 +44,23 @@ def test_processes_that_start_at_once_make_the_tables_together(tmp_path: Path) -
         engine.dispose()
 
 
-def test_a_start_waits_for_another_process_that_is_writing_to_a_new_database(tmp_path: Path) -> None:
+def test_a_start_waits_for_another_process_that_is_writing_to_a_new_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SQLite itself would refuse to switch the log over at once, with no wait."""
-    new = sqlite3.connect(tmp_path / "endomask.sqlite", isolation_level=None, check_same_thread=False)
-    new.execute("BEGIN IMMEDIATE")
-    written = threading.Timer(0.2, new.execute, ["COMMIT"])
-    written.start()
+    other = sqlite3.connect(tmp_path / "endomask.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            other.execute("COMMIT")
+
+    monkeypatch.setattr(database, "time", SimpleNamespace(monotonic=time.monotonic, sleep=wait))
     engine = open_database(Settings(data_dir=tmp_path))
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    assert len(waits) == 3
     engine.dispose()
-    written.join()
-    new.close()
+    other.close()
